@@ -1,0 +1,1 @@
+"""Mathematics of curation: text, matcher, balancing, identity. No Spark, no I/O."""

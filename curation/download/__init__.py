@@ -1,0 +1,1 @@
+"""From curated pairs to shards of images."""

@@ -1,0 +1,1 @@
+"""Tables that say what happened, for the terminal and the data card."""

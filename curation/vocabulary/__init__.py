@@ -1,0 +1,1 @@
+"""The entries that texts are matched against: building, reading and writing them."""
