@@ -74,4 +74,10 @@ def _spark_type(kind: pa.DataType) -> str:
         return f"map<{_spark_type(kind.key_type)},{_spark_type(kind.item_type)}>"
     if pa.types.is_struct(kind):
         return "struct<" + ",".join(f"{field.name}:{_spark_type(field.type)}" for field in kind) + ">"
-    return {pa.string(): "string", pa.int32(): "int", pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean"}[kind]
+    return {
+        pa.string(): "string",
+        pa.int32(): "int",
+        pa.int64(): "bigint",
+        pa.float64(): "double",
+        pa.bool_(): "boolean",
+    }[kind]
