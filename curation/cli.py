@@ -1,0 +1,103 @@
+"""The command line that all jobs share: flags from a configuration class, one line for an error."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from curation import io
+from curation.errors import InputError
+from curation.log import log_file, logger
+from curation.record import RunRecord
+from curation.report.summary import summarise
+from curation.spark import Session
+
+Run = Callable[[Session, Any], list[RunRecord]]
+
+LOG = "_log"
+
+
+def main(run: Run, config_class: type[Any]) -> None:
+    """Run a job from `sys.argv` and exit: 0 done, 1 failed, 2 not usable as given, 130 interrupted.
+
+    Args:
+        run: the step; takes a session and a configuration, gives the records of what it made.
+        config_class: class of the configuration; its fields are the flags, its docstring the help.
+    """
+    app = App(
+        name=Path(sys.argv[0]).name,
+        help=config_class.__doc__,
+        version_flags=(),
+        default_parameter=Parameter(consume_multiple=True, negative=()),
+        result_action="return_value",
+    )
+
+    def job(config: Any, master: str | None = None) -> int:
+        return _run(run, config, master)
+
+    job.__annotations__["config"] = Annotated[config_class, Parameter(name="*")]
+    job.__annotations__["master"] = Annotated[
+        str | None,
+        Parameter(help="Spark master, such as local[4]; overriding spark-submit's; local[*] by default."),
+    ]
+    app.default(job)
+    try:
+        sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=False))
+    except CycloptsError as error:
+        _complain(f"{_one_line(error)} See --help.")
+        sys.exit(2)
+    except InputError as error:
+        _complain(_one_line(error))
+        sys.exit(2)
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}")
+        sys.exit(2)
+
+
+def _run(run: Run, config: Any, master: str | None) -> int:
+    log = io.local_folder(config.output, "--output") / LOG
+    with _log_of_a_run(log):
+        session = Session(f"curation {run.__name__}", master=master, log=log)
+        try:
+            records = run(session, config)
+        except InputError as error:
+            logger.error("%s", error)
+            raise
+        except KeyboardInterrupt:
+            _complain("interrupted; the same command goes on where this one stopped")
+            return 130
+        except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, the log has it)
+            logger.exception("failed")
+            _complain(f"{type(error).__name__}: {_one_line(error)[:300]} (all of it in {log})")
+            return 1
+        finally:
+            session.stop()
+    Console().print(summarise(records, log))
+    return 0
+
+
+@contextmanager
+def _log_of_a_run(log: Path) -> Iterator[None]:
+    """Log to a file in the output folder; a run that could not begin leaves neither behind."""
+    folder_existed, log_existed = log.parent.exists(), log.exists()
+    try:
+        with log_file(log):
+            yield
+    except InputError:
+        if not log_existed:
+            log.unlink()
+        if not folder_existed and not any(log.parent.iterdir()):
+            log.parent.rmdir()
+        raise
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"error: {message}\n")

@@ -1,0 +1,188 @@
+"""What each step can be told: one class a job, its fields the flags of the command line.
+
+A field is `Flag`ged with its help. Fields that cannot change which rows come out are listed in
+`WITHOUT_EFFECT_ON_ROWS`; all others are part of a run's identity.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from curation.errors import InputError
+
+COMMON_CRAWL_URL = "https://data.commoncrawl.org/"
+
+WITHOUT_EFFECT_ON_ROWS = frozenset({"output", "threads", "crawl_url"})
+
+
+def _flag(help_text: str, **parameter: Any) -> Parameter:
+    return Parameter(help=help_text, **parameter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractOptions:
+    """Which files to read, and which pairs to take from them."""
+
+    input: Annotated[tuple[str, ...], _flag("WAT or WARC files: paths, globs or URLs.")] = ()
+    crawl: Annotated[
+        tuple[str, ...], _flag("Crawls of Common Crawl to read the WAT files of, such as CC-MAIN-2024-51.")
+    ] = ()
+    limit: Annotated[
+        int | None, _flag("Read only so many files of the crawls: a sample drawn with --seed.")
+    ] = None
+    languages: Annotated[
+        tuple[str, ...],
+        _flag("Keep texts in these languages (ISO codes, told by fastText's lid.176), or all."),
+    ] = ("all",)
+    against: Annotated[
+        tuple[str, ...], _flag("Leave out the pairs of these POOL folders, so that counts can be added up.")
+    ] = ()
+    crawl_url: Annotated[str, _flag("Where --crawl finds Common Crawl.")] = COMMON_CRAWL_URL
+    seed: Annotated[int, _flag("The one source of chance.")] = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.input) == bool(self.crawl):
+            raise InputError("give either --input PATH… or --crawl CC-MAIN-YYYY-WW…")
+        if self.limit is not None and not self.crawl:
+            raise InputError("--limit takes a sample of a --crawl; with --input, name fewer files")
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"--limit is {self.limit}; it must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchOptions:
+    """What texts are matched against."""
+
+    vocabulary: Annotated[
+        str,
+        _flag("A VOCABULARY folder (metadata/wordnet), a text file with one entry a line, or a JSON list."),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalanceOptions:
+    """How strongly the head is cut: exactly one of t, tail_share and target."""
+
+    t: Annotated[
+        float | None,
+        _flag("Entries with more matches than T are cut to about T. CLIP's and MetaCLIP's: 20000."),
+    ] = None
+    tail_share: Annotated[
+        float | None, _flag("Choose t so that the tail holds this share of all matches, such as 0.06.")
+    ] = None
+    target: Annotated[
+        int | None, _flag("Choose t so that about so many pairs are expected after the download.")
+    ] = None
+    expected_yield: Annotated[
+        float, _flag("The share of images that will download, for --target.", name="--yield")
+    ] = 1.0
+    seed: Annotated[int, _flag("The one source of chance.")] = 0
+
+    def __post_init__(self) -> None:
+        given = [value for value in (self.t, self.tail_share, self.target) if value is not None]
+        if len(given) != 1:
+            raise InputError("give exactly one of --t T, --tail-share P and --target ROWS")
+        if self.t is not None and not 0 < self.t < float("inf"):
+            raise InputError(f"--t is {self.t}; it must be a number above 0")
+        if self.tail_share is not None and not 0 <= self.tail_share <= 1:
+            raise InputError(f"--tail-share is {self.tail_share}; it must lie between 0 and 1")
+        if self.target is not None and self.target < 1:
+            raise InputError(f"--target is {self.target}; it must be at least 1")
+        if not 0 < self.expected_yield <= 1:
+            raise InputError(f"--yield is {self.expected_yield}; it must lie above 0 and at most at 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadOptions:
+    """How images are fetched, resized and sharded."""
+
+    image_size: Annotated[int, _flag("Pixels of the side that --resize-mode speaks of.")] = 256
+    shard_size: Annotated[int, _flag("Images a shard at the most.")] = 10_000
+    resize_mode: Annotated[
+        Literal["keep_ratio", "keep_ratio_largest", "center_crop", "border", "no"],
+        _flag("img2dataset's modes; keep_ratio makes the shorter side --image-size, never enlarging."),
+    ] = "keep_ratio"
+    timeout_seconds: Annotated[int, _flag("Patience with a silent server.")] = 10
+    retries: Annotated[int, _flag("Further tries for an image that did not come.")] = 1
+    threads: Annotated[int, _flag("Connections a task.")] = 64
+
+    def __post_init__(self) -> None:
+        for name in ("image_size", "shard_size", "timeout_seconds", "threads"):
+            if getattr(self, name) < 1:
+                flag = "--" + name.replace("_", "-")
+                raise InputError(f"{flag} is {getattr(self, name)}; it must be at least 1")
+        if self.retries < 0:
+            raise InputError(f"--retries is {self.retries}; it must be at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extract(ExtractOptions):
+    """Turn WAT and WARC files into a pool of distinct (url, text) pairs.
+
+    Example: jobs/extract.py --input 'crawl/*.warc.wat.gz' --output pool
+    """
+
+    output: Annotated[str, _flag("The POOL folder to make.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match(MatchOptions):
+    """Find the entries of the vocabulary in the texts of a pool, and count them.
+
+    Example: jobs/match.py --pool pool --vocabulary metadata/wordnet --output matches
+    """
+
+    pool: Annotated[str, _flag("POOL folder, from jobs/extract.py.")]
+    output: Annotated[str, _flag("The MATCHES folder to make.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance(BalanceOptions):
+    """Keep the tail whole and cut the head, entry by entry, by a seeded draw for each pair.
+
+    Example: jobs/balance.py --matches matches --t 20000 --output curated
+    """
+
+    matches: Annotated[
+        tuple[str, ...], _flag("MATCHES folders, from jobs/match.py; several must come of disjoint pools.")
+    ]
+    output: Annotated[str, _flag("The CURATED folder to make.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download(DownloadOptions):
+    """Fetch the images of the curated pairs and write them into WebDataset shards.
+
+    Example: jobs/download.py --curated curated --output shards
+    """
+
+    curated: Annotated[str, _flag("CURATED folder, from jobs/balance.py.")]
+    output: Annotated[str, _flag("The SHARDS folder to make.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curate(ExtractOptions, MatchOptions, BalanceOptions, DownloadOptions):
+    """Extract, match, balance and download in one go; what is done already is not done again.
+
+    Example: jobs/curate.py --input 'crawl/*.wat.gz' --vocabulary metadata/wordnet --t 20000 --output work
+    """
+
+    output: Annotated[str, _flag("The WORK folder to make: pool/ matches/ curated/ shards/.")]
+
+    def __post_init__(self) -> None:
+        for options in (ExtractOptions, BalanceOptions, DownloadOptions):
+            options.__post_init__(self)
+
+
+def affecting_rows(config: Any) -> dict[str, Any]:
+    """The settings of a configuration that decide which rows come out, by name.
+
+    Args:
+        config: an instance of one of the classes above.
+    """
+    return {
+        field.name: getattr(config, field.name)
+        for field in fields(config)
+        if field.name not in WITHOUT_EFFECT_ON_ROWS
+    }

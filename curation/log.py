@@ -1,0 +1,99 @@
+"""What a run says while it works: a progress bar on the terminal, everything else in a file."""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+logger = logging.getLogger("curation")
+
+_POLL_SECONDS = 0.2
+_LINE_SECONDS = 60.0
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Write the log to a file while the block runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def announce(text: str) -> None:
+    """Say something that the user should read before the work goes on."""
+    logger.info("%s", text)
+    Console(stderr=True).print(text, highlight=False)
+
+
+@contextmanager
+def progress(spark: SparkSession, title: str) -> Iterator[None]:
+    """Show how many of Spark's tasks are done while the block runs.
+
+    On a terminal a bar; where the output goes to a file or another program, a line a minute.
+    """
+    logger.info("%s: started", title)
+    started = time.monotonic()
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(spark, title, over), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+        logger.info("%s: over after %.1f s", title, time.monotonic() - started)
+
+
+def _watch(spark: SparkSession, title: str, over: threading.Event) -> None:
+    console = Console(stderr=True)
+    tasks = _Tasks(spark)
+    bar = Progress(
+        TextColumn("[bold]{task.description:<16}"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        TextColumn("tasks"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    last_line = time.monotonic()
+    with bar:
+        row = bar.add_task(title, total=None)
+        while not over.wait(_POLL_SECONDS):
+            done, total = tasks.count()
+            bar.update(row, completed=done, total=total or None)
+            if not console.is_terminal and time.monotonic() - last_line > _LINE_SECONDS:
+                last_line = time.monotonic()
+                sys.stderr.write(f"{title}: {done} of {total} tasks\n")
+        done, total = tasks.count()
+        bar.update(row, completed=max(total, 1), total=max(total, 1))
+
+
+class _Tasks:
+    """Counts the tasks of the stages that Spark has run since the counter was made."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._tracker = spark.sparkContext.statusTracker()
+        self._stages: dict[int, tuple[int, int]] = {}
+
+    def count(self) -> tuple[int, int]:
+        """Tasks done, and tasks known of."""
+        for stage in [*self._stages, *self._tracker.getActiveStageIds()]:
+            info = self._tracker.getStageInfo(stage)
+            if info is not None:
+                self._stages[stage] = (info.numCompletedTasks, info.numTasks)
+        return sum(done for done, _ in self._stages.values()), sum(n for _, n in self._stages.values())

@@ -1,0 +1,252 @@
+"""Run records: what a folder was made from, and the protocol by which it comes to be there.
+
+A run claims its output folder, writes its tables under an attempt's own name, and publishes them when
+all are complete, `_run.json` last. So a folder with `_run.json` is whole, one without it is not there
+as far as readers go, and the same run asked for again finds its `run_id` and has nothing to do.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from curation import io
+from curation.errors import InputError
+
+RECORD = "_run.json"
+_LOCK = "_lock"
+_ATTEMPT = "_attempt-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What decides the rows of a run.
+
+    Attributes:
+        job: name of the step.
+        semantics: version of what the step means; raised when the same input would give other rows.
+        config: settings that affect rows, by name.
+        inputs: what was read: `run_id`s, checksums, or path, size and time of raw files.
+    """
+
+    job: str
+    semantics: int
+    config: Mapping[str, Any]
+    inputs: Sequence[Any]
+
+    @property
+    def run_id(self) -> str:
+        """sha256 of the identity, in hex."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """The content of `_run.json`.
+
+    Attributes:
+        job: name of the step.
+        run_id: of the identity; everything after `inputs` is not part of it.
+        semantics: see `Identity`.
+        config: see `Identity`.
+        inputs: see `Identity`.
+        rows: rows by table or kind, `in` and `out` among them.
+        dropped: rows that did not get through, by reason; `in` - `out` is their sum.
+        facts: what later steps and readers want to know of this one.
+        seconds: time the run took.
+        made: when, by what, on what.
+        folder: where the record lies (not written).
+        fresh: whether this call made it, rather than having found it (not written).
+    """
+
+    job: str
+    run_id: str
+    semantics: int
+    config: Mapping[str, Any]
+    inputs: Sequence[Any]
+    rows: Mapping[str, int]
+    dropped: Mapping[str, int]
+    facts: Mapping[str, Any]
+    seconds: float
+    made: Mapping[str, Any]
+    folder: Path = field(compare=False)
+    fresh: bool = field(compare=False, default=False)
+
+
+def read_record(folder: Path, job: str) -> RunRecord:
+    """Read the record of a finished run.
+
+    Args:
+        folder: a run's output.
+        job: the step that must have made it.
+
+    Raises:
+        InputError: there is no finished run, or it is one of another job.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} does not exist; make it with jobs/{job}.py --output {folder}")
+    if not (folder / RECORD).is_file():
+        raise InputError(
+            f"{folder} holds no finished run ({RECORD} is missing); "
+            f"make it with jobs/{job}.py --output {folder}"
+        )
+    record = _load(folder)
+    if record.job != job:
+        raise InputError(f"{folder} was made by jobs/{record.job}.py; give a folder made by jobs/{job}.py")
+    return record
+
+
+def _load(folder: Path) -> RunRecord:
+    try:
+        return RunRecord(**io.read_json(folder / RECORD), folder=folder)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{folder / RECORD} cannot be read ({error}); delete {folder} and run again"
+        ) from error
+
+
+class Attempt:
+    """A claimed output folder, being filled.
+
+    Attributes:
+        output: the folder that the user named.
+        folder: where the attempt writes until it publishes; the same for every attempt at one run.
+        finished: the record of the same run, where it is done already.
+    """
+
+    def __init__(self, output: Path, identity: Identity) -> None:
+        self.output = output
+        self.identity = identity
+        self.folder = output / f"{_ATTEMPT}{identity.job}-{identity.run_id[:12]}"
+        self.finished = _load(output) if (output / RECORD).exists() else None
+        self._started = time.monotonic()
+
+    def begin(self) -> None:
+        """Make the attempt's folder, empty: what a killed attempt left is worth nothing."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+
+    def publish(
+        self,
+        *,
+        rows: Mapping[str, int],
+        dropped: Mapping[str, int],
+        made: Mapping[str, Any],
+        facts: Mapping[str, Any] | None = None,
+    ) -> RunRecord:
+        """Move what the attempt wrote into the output and seal it with the record.
+
+        Names starting with `_` are the attempt's own and are left behind.
+        """
+        for path in sorted(self.folder.iterdir()):
+            if path.name.startswith("_"):
+                continue
+            target = self.output / path.name
+            _remove(target)  # left by an attempt that was killed while publishing
+            path.rename(target)
+        record = RunRecord(
+            **asdict(self.identity),
+            run_id=self.identity.run_id,
+            rows=dict(rows),
+            dropped={reason: n for reason, n in sorted(dropped.items()) if n},
+            facts=dict(facts or {}),
+            seconds=round(time.monotonic() - self._started, 3),
+            made=dict(made),
+            folder=self.output,
+            fresh=True,
+        )
+        written = {name: value for name, value in asdict(record).items() if name not in ("folder", "fresh")}
+        io.write_json(self.output / RECORD, written)
+        shutil.rmtree(self.folder)
+        return record
+
+
+@contextmanager
+def claim(output: Path, identity: Identity) -> Iterator[Attempt]:
+    """Claim an output folder for one run, alone.
+
+    Raises:
+        InputError: another driver is at work on it; it holds another run's output; or it holds files that
+            no run explains.
+    """
+    existed = output.exists()
+    try:
+        with _lock(output):
+            attempt = Attempt(output, identity)
+            _refuse_other_content(attempt)
+            try:
+                yield attempt
+            except InputError:
+                shutil.rmtree(attempt.folder, ignore_errors=True)
+                raise
+    finally:
+        if not existed and output.is_dir() and not any(output.iterdir()):
+            output.rmdir()
+
+
+def _refuse_other_content(attempt: Attempt) -> None:
+    output, identity = attempt.output, attempt.identity
+    advice = "name another --output, or delete it"
+    if attempt.finished is not None:
+        if attempt.finished.run_id != identity.run_id:
+            raise InputError(f"{output} holds {_difference(attempt.finished, identity)}; {advice}")
+        return
+    attempts = {path for path in output.iterdir() if path.name.startswith(_ATTEMPT)}
+    if attempts - {attempt.folder}:
+        raise InputError(f"{output} holds an unfinished run with other settings or inputs; {advice}")
+    strangers = sorted(path.name for path in output.iterdir() if not path.name.startswith("_"))
+    if strangers and not attempts:
+        raise InputError(f"{output} holds files of no run, such as {strangers[0]}; {advice}")
+
+
+def _difference(record: RunRecord, identity: Identity) -> str:
+    if record.job != identity.job:
+        return f"the output of jobs/{record.job}.py"
+    theirs, ours = dict(record.config), json.loads(json.dumps(dict(identity.config)))
+    for name in sorted(theirs.keys() | ours.keys()):
+        if theirs.get(name) != ours.get(name):
+            return f"a run with {name} = {theirs.get(name)} (now {ours.get(name)})"
+    return "a run on other or older inputs"
+
+
+@contextmanager
+def _lock(output: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel lets go of it when the process ends, however it ends."""
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / _LOCK
+    handle = _acquire(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        handle.close()
+
+
+def _acquire(path: Path) -> IO[str]:
+    while True:
+        handle = path.open("w", encoding="utf-8")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.close()
+            raise InputError(
+                f"another run is at work on {path.parent}; wait for it or name another --output"
+            ) from error
+        # Whoever held the lock may have unlinked the file between our open and our lock.
+        if path.exists() and os.fstat(handle.fileno()).st_ino == path.stat().st_ino:
+            return handle
+        handle.close()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

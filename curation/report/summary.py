@@ -1,0 +1,85 @@
+"""The table at the end of a job: what went in, what was dropped and why, and what to do next."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from curation.record import RunRecord
+
+_NEXT = {
+    "extract": "jobs/match.py --pool {folder} --vocabulary metadata/wordnet --output MATCHES",
+    "match": "jobs/balance.py --matches {folder} --t 20000 --output CURATED",
+    "balance": "jobs/download.py --curated {folder} --output SHARDS",
+}
+
+
+def summarise(records: Sequence[RunRecord], log: Path) -> RenderableType:
+    """Say what the steps did.
+
+    Args:
+        records: of the steps, in their order.
+        log: where the rest is told.
+
+    Returns:
+        Something for a `rich.console.Console` to print.
+    """
+    last = records[-1]
+    lines = [line for record in records for line in _warnings(record)]
+    if last.job in _NEXT:
+        lines.append(
+            Text.assemble(("next  ", "bold"), "python " + _NEXT[last.job].format(folder=last.folder))
+        )
+    else:
+        lines.append(Text.assemble(("shards  ", "bold"), str(last.folder)))
+    lines.append(Text.assemble(("log  ", "bold"), str(log)))
+    return Group(funnel(records), *lines)
+
+
+def funnel(records: Sequence[RunRecord]) -> Table:
+    """Pairs after every step, with the reasons for which the others were dropped."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("step")
+    table.add_column("pairs", justify="right")
+    table.add_column("share", justify="right", style="dim")
+    table.add_column("dropped", overflow="fold")
+    table.add_column("seconds", justify="right", style="dim")
+    first = records[0]
+    if first.job == "extract":
+        table.add_row("found in the files", f"{first.rows['in']:,}", "", "", "")
+    for record in records:
+        reasons = sorted(record.dropped.items(), key=lambda item: (-item[1], item[0]))
+        table.add_row(
+            record.job,
+            f"{record.rows['out']:,}",
+            f"{record.rows['out'] / record.rows['in']:.1%}" if record.rows["in"] else "",
+            "  ".join(f"{reason} {n:,}" for reason, n in reasons),
+            f"{record.seconds:.1f}" if record.fresh else "done before",
+        )
+    return table
+
+
+def _warnings(record: RunRecord) -> list[Text]:
+    facts = record.facts
+    warnings = []
+    if record.job == "extract":
+        if facts["files_with_errors"] or facts["files_truncated"]:
+            warnings.append(
+                f"{facts['files_with_errors']} of {facts['files']} files could not be read to their end, "
+                f"{facts['files_truncated']} are cut off; {record.folder / 'files'} names them"
+            )
+        if facts["faults"]:
+            faults = ", ".join(f"{name} {n:,}" for name, n in facts["faults"].items())
+            warnings.append(
+                f"faulty records were passed over: {faults}; by file in {record.folder / 'files'}"
+            )
+        if not record.rows["out"]:
+            warnings.append("the pool is empty")
+    if record.job == "download":
+        fetched = facts["images_by_status"].get("success", 0)
+        if fetched < facts["images"]:
+            errors = "; ".join(f"{message} ({n:,})" for message, n in list(facts["errors"].items())[:5])
+            warnings.append(f"{facts['images'] - fetched:,} of {facts['images']:,} images failed: {errors}")
+    return [Text.assemble(("note  ", "bold yellow"), warning) for warning in warnings]

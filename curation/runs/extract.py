@@ -1,0 +1,136 @@
+"""Crawl files to a pool of distinct pairs."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from curation import io
+from curation.config import Extract, affecting_rows
+from curation.crawl.extract import ROWS, read_file
+from curation.crawl.files import InputFile, list_crawl, list_inputs
+from curation.log import progress
+from curation.record import Attempt, Identity, RunRecord, claim, read_record
+from curation.runs.tables import made_with, write_kept
+from curation.schemas import FILES
+from curation.spark import Session
+from curation.stages.deduplicate import deduplicate
+from curation.stages.exclude import IN_OTHER_POOL, exclude
+from curation.stages.read import read
+
+SEMANTICS = 1
+DUPLICATE = "duplicate"
+
+
+def extract(session: Session, config: Extract) -> list[RunRecord]:
+    """Turn WAT and WARC files into a pool.
+
+    Args:
+        session: starts Spark when there is work.
+        config: what to read.
+
+    Returns:
+        The record of the pool.
+
+    Raises:
+        InputError: an input is missing, or the output cannot be made.
+    """
+    output = io.local_folder(config.output, "--output")
+    files = _input_files(config)
+    others = [read_record(io.local_folder(path, "--against"), "extract") for path in config.against]
+    settings = affecting_rows(config)
+    for name in ("input", "crawl", "limit", "against"):
+        settings.pop(name)  # said more exactly by the inputs
+    settings["languages"] = sorted(set(config.languages))
+    inputs = [_digest(files), *sorted(other.run_id for other in others)]
+    identity = Identity(job="extract", semantics=SEMANTICS, config=settings, inputs=inputs)
+    with claim(output, identity) as attempt:
+        if attempt.finished is not None:
+            return [attempt.finished]
+        attempt.begin()
+        spark = session()
+        with progress(spark, "extract"):
+            ledger = _read_files(spark, attempt.folder, [file.path for file in files], config)
+        with progress(spark, "de-duplicate"):
+            rows, dropped = _write_pairs(spark, attempt.folder, others)
+        return [_publish(attempt, spark, ledger, rows, dropped, others)]
+
+
+def _input_files(config: Extract) -> list[InputFile]:
+    if config.input:
+        return list_inputs(config.input)
+    return list_crawl(config.crawl, limit=config.limit, seed=config.seed, base_url=config.crawl_url)
+
+
+def _digest(files: Sequence[InputFile]) -> dict[str, Any]:
+    """Names the raw files; the ledger has their list."""
+    rows = [[file.path, file.size_bytes, file.modified] for file in files]
+    return {"files": len(files), "sha256": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
+
+
+def _read_files(spark: SparkSession, folder: Path, paths: Sequence[str], config: Extract) -> pa.Table:
+    """One pass over the files: candidates into the attempt, and the ledger."""
+    languages = None if "all" in config.languages else frozenset(config.languages)
+    rows = read(
+        spark.range(0, len(paths), 1, len(paths)),
+        paths=paths,
+        reader=partial(read_file, languages=languages),
+        schema=ROWS,
+    )
+    rows.write.parquet(str(folder / "_rows"))
+    ledger = _rows(spark, folder).where("file is not null").select("file.*").toArrow().cast(FILES)
+    io.write_table(folder / "files", ledger.sort_by("path"))
+    return ledger
+
+
+def _rows(spark: SparkSession, folder: Path) -> DataFrame:
+    return spark.read.parquet(str(folder / "_rows"))
+
+
+def _write_pairs(
+    spark: SparkSession, folder: Path, others: Sequence[RunRecord]
+) -> tuple[int, dict[str, int]]:
+    pairs = deduplicate(_rows(spark, folder).where("file is null"))
+    if others:
+        pools = [spark.read.parquet(str(other.folder / "pairs")) for other in others]
+        marked = exclude(pairs, others=pools)
+    else:
+        marked = pairs.withColumn("drop_reason", F.lit(None).cast("string"))
+    return write_kept(marked, folder / "pairs", [IN_OTHER_POOL] if others else [])
+
+
+def _publish(
+    attempt: Attempt,
+    spark: SparkSession,
+    ledger: pa.Table,
+    rows: int,
+    dropped: dict[str, int],
+    others: Sequence[RunRecord],
+) -> RunRecord:
+    totals = {name: sum(ledger[name].to_pylist()) for name in ("records", "pages", "images", "candidates")}
+    reasons: Counter[str] = Counter(dropped)
+    faults: Counter[str] = Counter()
+    for file in ledger.to_pylist():
+        reasons.update(dict(file["dropped"]))
+        faults.update(dict(file["faults"]))
+    reasons[DUPLICATE] = sum(ledger["pairs"].to_pylist()) - sum(dropped.values()) - rows
+    return attempt.publish(
+        rows={"in": totals["candidates"], "out": rows},
+        dropped=reasons,
+        facts={
+            "files": len(ledger),
+            **totals,
+            "faults": dict(sorted(faults.items())),
+            "files_truncated": sum(ledger["truncated"].to_pylist()),
+            "files_with_errors": sum(error is not None for error in ledger["error"].to_pylist()),
+            "against": sorted({other.run_id for other in others}),
+        },
+        made=made_with(spark),
+    )

@@ -1,0 +1,97 @@
+"""A pool to the matches of its texts with a vocabulary, and their counts."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from curation import io
+from curation.config import Match
+from curation.errors import InputError
+from curation.log import progress
+from curation.record import Identity, RunRecord, claim, read_record
+from curation.runs.tables import made_with, write_kept
+from curation.schemas import MATCH_COUNTS
+from curation.spark import Session
+from curation.stages.count import count
+from curation.stages.match import NO_MATCH
+from curation.stages.match import match as match_stage
+from curation.vocabulary.vocabulary import Vocabulary, read_vocabulary
+
+SEMANTICS = 1
+
+
+def match(session: Session, config: Match) -> list[RunRecord]:
+    """Match the texts of a pool against a vocabulary.
+
+    Args:
+        session: starts Spark when there is work.
+        config: what to match with what.
+
+    Returns:
+        The record of the matches.
+
+    Raises:
+        InputError: the pool is missing or empty, the vocabulary cannot be read, or the output cannot be
+            made.
+    """
+    output = io.local_folder(config.output, "--output")
+    pool = read_record(io.local_folder(config.pool, "--pool"), "extract")
+    if not pool.rows["out"]:
+        raise InputError(
+            f"{pool.folder} is an empty pool; its files/ and {pool.folder / '_run.json'} say why"
+        )
+    vocabulary = read_vocabulary(config.vocabulary)
+    inputs = [pool.run_id, vocabulary.sha256]
+    identity = Identity(job="match", semantics=SEMANTICS, config={}, inputs=inputs)
+    with claim(output, identity) as attempt:
+        if attempt.finished is not None:
+            return [attempt.finished]
+        attempt.begin()
+        spark = session()
+        pairs = spark.read.parquet(str(pool.folder / "pairs"))
+        lists = {language: vocabulary.entries(language) for language in vocabulary.languages}
+        with progress(spark, "match"):
+            matched = match_stage(pairs, lists=lists, sha256=vocabulary.sha256)
+            rows, dropped = write_kept(matched, attempt.folder / "pairs", [NO_MATCH])
+        with progress(spark, "count"):
+            counts = count_entries(spark, [attempt.folder / "pairs"], len(vocabulary))
+        io.write_table(attempt.folder / "counts", _counts_table(vocabulary, counts))
+        io.write_table(attempt.folder / "vocabulary", vocabulary.table, name="entries.parquet")
+        record = attempt.publish(
+            rows={"in": rows + sum(dropped.values()), "out": rows},
+            dropped=dropped,
+            facts={
+                "matches": int(counts.sum()),
+                "entries": len(vocabulary),
+                "entries_matched": int(np.count_nonzero(counts)),
+                "vocabulary_sha256": vocabulary.sha256,
+                "pool": pool.run_id,
+                "against": pool.facts["against"],
+            },
+            made=made_with(spark),
+        )
+        return [record]
+
+
+def count_entries(spark: SparkSession, folders: list[Path], entries: int) -> np.ndarray:
+    """Count the pairs that match each entry.
+
+    Args:
+        spark: session.
+        folders: tables with `entry_ids`.
+        entries: m, the size of the vocabulary.
+
+    Returns:
+        int64 (m).
+    """
+    table = count(spark.read.parquet(*map(str, folders))).toArrow()
+    counts = np.zeros(entries, np.int64)
+    counts[table["entry_id"].to_numpy()] = table["count"].to_numpy()
+    return counts
+
+
+def _counts_table(vocabulary: Vocabulary, counts: np.ndarray) -> pa.Table:
+    columns = [vocabulary.table[name] for name in ("language", "entry_id", "entry")]
+    return pa.table([*columns, pa.array(counts)], schema=MATCH_COUNTS)

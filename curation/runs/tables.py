@@ -1,0 +1,64 @@
+"""What the steps have in common: writing a stage's rows while counting what it drops."""
+
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+import curation
+from curation.spark import settings
+
+
+def write_kept(rows: DataFrame, folder: Path, reasons: Sequence[str]) -> tuple[int, dict[str, int]]:
+    """Write the rows without a `drop_reason` as Parquet, and count the others in the same pass.
+
+    Args:
+        rows: with `drop_reason`, which is not written.
+        folder: of the table.
+        reasons: that the stage knows.
+
+    Returns:
+        The number of rows written, and of rows dropped by reason.
+    """
+    reason = F.col("drop_reason")
+    metrics = [F.count_if(reason.isNull()).alias("kept")]
+    metrics += [F.count_if(reason == name).alias(name) for name in reasons]
+    observation = Observation()
+    kept = rows.observe(observation, *metrics).where(reason.isNull()).drop("drop_reason")
+    kept.write.parquet(str(folder))
+    counted = observation.get  # without metrics where Spark found out that there are no rows
+    return int(counted.get("kept", 0)), {name: int(counted.get(name, 0)) for name in reasons}
+
+
+def made_with(spark: SparkSession) -> dict[str, object]:
+    """When and with what a run was made, for its record."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "curation": curation.__version__,
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "pyarrow": pa.__version__,
+        "spark": spark.version,
+        "spark_settings": settings(spark),
+    }
+
+
+@cache
+def _git_commit() -> str | None:
+    """The commit of the checkout that the library runs from; None where it is installed."""
+    try:
+        return subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(curation.__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,141 @@
+"""The Spark session: started when a step first needs it, with settings that the user's own override."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+from curation.errors import InputError
+
+_GIB = 2**30
+
+
+class Session:
+    """Starts Spark at the first call and gives the same session ever after.
+
+    Steps take it in place of a session, so that bad input and finished work cost no start of Spark.
+
+    Args:
+        name: of the application.
+        master: Spark master URL; None leaves it to spark-submit, or to all local cores.
+        log: file that takes what the JVM and the workers print; None leaves it on the terminal.
+    """
+
+    def __init__(self, name: str, *, master: str | None = None, log: Path | None = None) -> None:
+        self._name = name
+        self._master = master
+        self._log = log
+        self._spark: SparkSession | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether Spark runs."""
+        return self._spark is not None
+
+    def __call__(self) -> SparkSession:
+        """Give the session.
+
+        Raises:
+            InputError: Java is missing or too old, or Spark does not start.
+        """
+        if self._spark is None:
+            self._spark = self._start()
+        return self._spark
+
+    def stop(self) -> None:
+        """Stop Spark if it runs."""
+        if self._spark is not None:
+            self._spark.stop()
+            self._spark = None
+
+    def _start(self) -> SparkSession:
+        # Executors start the python3 of PATH unless told before the first session.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: the JVM is there already
+        if not submitted:
+            _require_java()
+        with _stderr_to(None if submitted else self._log):
+            SparkContext._ensure_initialized(conf=None if submitted else _launch_conf())
+        conf = SparkConf()  # holds what spark-submit, PYSPARK_SUBMIT_ARGS and spark-defaults.conf say
+        if self._master is not None:
+            conf.setMaster(self._master)
+        conf.setIfMissing("spark.master", "local[*]")
+        for key, value in _defaults(self._name, str(conf.get("spark.master"))).items():
+            conf.setIfMissing(key, value)
+        return SparkSession.builder.config(conf=conf).getOrCreate()
+
+
+def settings(spark: SparkSession) -> dict[str, str]:
+    """The settings of a session that a run record keeps."""
+    return {
+        key: value
+        for key, value in sorted(spark.sparkContext.getConf().getAll())
+        if key.startswith(("spark.master", "spark.sql.", "spark.executor.", "spark.driver.memory"))
+        and not key.startswith("spark.executor.extraJava")
+        and key != "spark.executor.id"
+    }
+
+
+def _defaults(name: str, master: str) -> dict[str, str]:
+    # A driver that works alone has no business on the network (and laptops change their host names).
+    alone = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    return (alone if master.startswith("local[") or master == "local" else {}) | {
+        "spark.app.name": name,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.speculation": "false",
+    }
+
+
+def _launch_conf() -> SparkConf:
+    """What must be known before the JVM starts: in local mode the driver does all the work."""
+    conf = SparkConf(loadDefaults=False)
+    if "--driver-memory" not in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        conf.set("spark.driver.memory", f"{max(1, min(16, memory // 4 // _GIB))}g")
+    return conf
+
+
+def _require_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else "java"
+    if shutil.which(java) is None:
+        where = f"in JAVA_HOME ({home})" if home else "on PATH"
+        raise InputError(f"Java was not found {where}; install Java 17 or 21, or point JAVA_HOME at one")
+
+
+@contextmanager
+def _stderr_to(log: Path | None) -> Iterator[None]:
+    """Let a child process that starts meanwhile inherit the log as its stderr."""
+    if log is None:
+        yield
+        return
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with log.open("ab") as sink:
+        os.dup2(sink.fileno(), 2)
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            f"Spark did not start (Java 17 or 21 is needed); its words are in {_kept(log)}"
+        ) from error
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def _kept(log: Path) -> Path:
+    """A copy of the log that outlives the failed run's folder."""
+    with tempfile.NamedTemporaryFile(prefix="curation-", suffix=".log", delete=False) as copy:
+        copy.write(log.read_bytes())
+        return Path(copy.name)

@@ -1,0 +1,35 @@
+"""Reading files: one partition a file."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from curation.schemas import spark_ddl
+
+
+def read(
+    numbers: DataFrame,
+    *,
+    paths: Sequence[str],
+    reader: Callable[[str], Iterable[pa.RecordBatch]],
+    schema: pa.Schema,
+) -> DataFrame:
+    """Turn the numbers of files into their rows.
+
+    Args:
+        numbers: `id`, the position of a file in `paths`; one partition a file, as `spark.range` gives.
+        paths: of the files.
+        reader: gives the rows of one file, in batches; runs in the workers.
+        schema: of the batches.
+
+    Returns:
+        The rows of all files.
+    """
+
+    def rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column("id").to_pylist():
+                yield from reader(paths[number])
+
+    return numbers.mapInArrow(rows, spark_ddl(schema)).select(*schema.names)

@@ -1,0 +1,43 @@
+"""What all tests share: one Spark session, and the real data where it is."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from curation.spark import Session
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def session() -> Iterator[Session]:
+    """Starts Spark when a test first needs it; one for the whole run."""
+    os.environ["PYSPARK_SUBMIT_ARGS"] = (
+        "--master local[2] --conf spark.sql.shuffle.partitions=3 --conf spark.default.parallelism=2 pyspark-shell"
+    )
+    session = Session("tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(session: Session) -> SparkSession:
+    return session()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data that lies beside the checkout; tests that want it are skipped without it."""
+    folder = Path(os.environ.get("CURATION_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared data: set CURATION_SHARED_DATA or put it at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wordnet() -> Path:
+    """The vocabulary that ships with the project."""
+    return ROOT / "metadata" / "wordnet"
