@@ -48,7 +48,7 @@ def main(run: Run, config_class: type[Any]) -> None:
     try:
         sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=False))
     except CycloptsError as error:
-        _complain(f"{_one_line(error)} See --help.")
+        _complain(f"{_unknown_flag(app) or _one_line(error)} See --help.")
         sys.exit(2)
     except InputError as error:
         _complain(_one_line(error))
@@ -56,6 +56,14 @@ def main(run: Run, config_class: type[Any]) -> None:
     except OSError as error:
         _complain(f"{error.filename}: {error.strerror}")
         sys.exit(2)
+
+
+def _unknown_flag(app: App) -> str | None:
+    """Name a mistyped flag: the parser would rather complain of the required one that it stood for."""
+    known = {name for argument in app.assemble_argument_collection() for name in argument.names}
+    flags = (token.split("=")[0] for token in sys.argv[1:] if token.startswith("--"))
+    unknown = next((flag for flag in flags if flag not in known), None)
+    return unknown and f"Unknown flag {unknown}."
 
 
 def _run(run: Run, config: Any, master: str | None) -> int:

@@ -117,6 +117,17 @@ class DownloadOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BuildVocabulary:
+    """Build a vocabulary from its sources: "0" to "99", and the names of WordNet's synsets.
+
+    Example: jobs/build_vocabulary.py --wordnet /usr/share/wordnet --output vocabulary
+    """
+
+    wordnet: Annotated[str, _flag("A WordNet database: a directory in WNDB format, such as version 3.0's.")]
+    output: Annotated[str, _flag("The VOCABULARY folder to make.")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Extract(ExtractOptions):
     """Turn WAT and WARC files into a pool of distinct (url, text) pairs.
 

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 def session() -> Iterator[Session]:
     """Starts Spark when a test first needs it; one for the whole run."""
     os.environ["PYSPARK_SUBMIT_ARGS"] = (
-        "--master local[2] --conf spark.sql.shuffle.partitions=3 --conf spark.default.parallelism=2 pyspark-shell"
+        "--master local[2] --conf spark.sql.shuffle.partitions=3 "
+        "--conf spark.default.parallelism=2 pyspark-shell"
     )
     session = Session("tests")
     yield session

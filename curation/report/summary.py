@@ -10,6 +10,7 @@ from rich.text import Text
 from curation.record import RunRecord
 
 _NEXT = {
+    "build_vocabulary": "jobs/match.py --pool POOL --vocabulary {folder} --output MATCHES",
     "extract": "jobs/match.py --pool {folder} --vocabulary metadata/wordnet --output MATCHES",
     "match": "jobs/balance.py --matches {folder} --t 20000 --output CURATED",
     "balance": "jobs/download.py --curated {folder} --output SHARDS",
@@ -42,7 +43,7 @@ def funnel(records: Sequence[RunRecord]) -> Table:
     """Pairs after every step, with the reasons for which the others were dropped."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("step")
-    table.add_column("pairs", justify="right")
+    table.add_column("entries" if records[0].job == "build_vocabulary" else "pairs", justify="right")
     table.add_column("share", justify="right", style="dim")
     table.add_column("dropped", overflow="fold")
     table.add_column("seconds", justify="right", style="dim")

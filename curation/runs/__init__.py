@@ -5,5 +5,6 @@ from curation.runs.curate import curate
 from curation.runs.download import download
 from curation.runs.extract import extract
 from curation.runs.match import match
+from curation.runs.vocabulary import build_vocabulary
 
-__all__ = ["balance", "curate", "download", "extract", "match"]
+__all__ = ["balance", "build_vocabulary", "curate", "download", "extract", "match"]

@@ -36,7 +36,7 @@ def write_kept(rows: DataFrame, folder: Path, reasons: Sequence[str]) -> tuple[i
     return int(counted.get("kept", 0)), {name: int(counted.get(name, 0)) for name in reasons}
 
 
-def made_with(spark: SparkSession) -> dict[str, object]:
+def made_with(spark: SparkSession | None = None) -> dict[str, object]:
     """When and with what a run was made, for its record."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -44,8 +44,7 @@ def made_with(spark: SparkSession) -> dict[str, object]:
         "git_commit": _git_commit(),
         "python": platform.python_version(),
         "pyarrow": pa.__version__,
-        "spark": spark.version,
-        "spark_settings": settings(spark),
+        **({"spark": spark.version, "spark_settings": settings(spark)} if spark is not None else {}),
     }
 
 

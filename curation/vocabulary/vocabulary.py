@@ -15,12 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.core.matcher import OTHER
 from curation.errors import InputError
 from curation.schemas import ENTRIES
 from curation.vocabulary.files import exists, gzipped, read_bytes, write_folder
-
-ANY_LANGUAGE = "other"
-"""The list for rows whose language has none, so the one list of a vocabulary that names no language."""
 
 _TABLE = "entries.parquet"
 _LANGUAGE = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")  # it names a file
@@ -117,7 +115,7 @@ def read_vocabulary(path: str) -> Vocabulary:
     The name decides what it is: a folder with `entries.parquet` or a `.parquet` file of the columns of
     `schemas.ENTRIES`; a `.json` or `.json.gz` file, a list of strings as MetaCLIP's `metadata.json`; any
     other file, text in UTF-8 with one entry a line, with gzip if it ends in `.gz`. A list without a
-    language becomes the list of `ANY_LANGUAGE`; its entries are taken as they are, except that empty ones
+    language becomes the list of `OTHER`; its entries are taken as they are, except that empty ones
     are left out and of equal ones the first stays, so that an id is a place among those that remain.
 
     Raises:
@@ -169,7 +167,7 @@ def _parse(path: str, data: bytes) -> Vocabulary:
     if path.endswith(".parquet"):
         return Vocabulary(_parse_parquet(data))
     parse = _parse_json if path.endswith((".json", ".json.gz")) else _parse_text
-    return one_list(ANY_LANGUAGE, {entry: () for entry in parse(data) if entry})
+    return one_list(OTHER, {entry: () for entry in parse(data) if entry})
 
 
 def _parse_parquet(data: bytes) -> pa.Table:

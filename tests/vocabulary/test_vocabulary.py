@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.core.matcher import OTHER
 from curation.errors import InputError
 from curation.schemas import ENTRIES
 from curation.vocabulary.vocabulary import (
-    ANY_LANGUAGE,
     Vocabulary,
     one_list,
     read_vocabulary,
@@ -44,8 +44,8 @@ def write(path: Path, content: bytes) -> str:
 
 def entries_of(path: str) -> list[str]:
     read = read_vocabulary(path)
-    assert read.languages == (ANY_LANGUAGE,)
-    return read.entries(ANY_LANGUAGE).to_pylist()
+    assert read.languages == (OTHER,)
+    return read.entries(OTHER).to_pylist()
 
 
 def test_each_language_is_one_range_of_ids() -> None:
@@ -142,7 +142,7 @@ def test_refuses_no_entries() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(lists=st.dictionaries(st.sampled_from(["en", "de", "zh-min-nan", ANY_LANGUAGE]), LISTS, min_size=1))
+@given(lists=st.dictionaries(st.sampled_from(["en", "de", "zh-min-nan", OTHER]), LISTS, min_size=1))
 def test_what_is_written_is_read(
     lists: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -1,0 +1,8 @@
+"""WordNet's database to a vocabulary. Run with --help."""
+
+from curation.cli import main
+from curation.config import BuildVocabulary
+from curation.runs import build_vocabulary
+
+if __name__ == "__main__":
+    main(build_vocabulary, BuildVocabulary)

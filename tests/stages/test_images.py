@@ -1,0 +1,37 @@
+from collections import defaultdict
+
+import pyarrow as pa
+
+from curation.core.identity import image_id, pair_uid
+from curation.stages.images import images, shard_sizes
+
+ROWS = [(f"http://a/{number % 40}.jpg", f"text {number}") for number in range(100)]
+
+
+def curated():
+    urls, texts = (pa.array(list(column)) for column in zip(*ROWS, strict=True))
+    return pa.table({"uid": pair_uid(urls, texts), "url": urls, "text": texts, "image_id": image_id(urls)})
+
+
+def test_each_image_once_with_its_texts_in_the_order_of_their_uids(same_rows):
+    rows = same_rows(curated(), lambda df: images(df, shards=3))
+    assert len(rows) == 40
+    texts = defaultdict(list)
+    for pair in sorted(curated().to_pylist(), key=lambda pair: pair["uid"]):
+        texts[pair["url"]].append((pair["uid"], pair["text"]))
+    for row in rows:
+        assert list(zip(row["uids"], row["texts"], strict=True)) == texts[row["url"]]
+
+
+def test_shards_are_ranges_of_image_ids_ranked_within(same_rows):
+    rows = sorted(same_rows(curated(), lambda df: images(df, shards=3)), key=lambda row: row["image_id"])
+    assert [row["shard"] for row in rows] == [int(row["image_id"][:8], 16) * 3 >> 32 for row in rows]
+    assert {row["shard"] for row in rows} == {0, 1, 2}
+    for shard in range(3):
+        assert [row["position"] for row in rows if row["shard"] == shard] == list(
+            range(sum(row["shard"] == shard for row in rows))
+        )
+    sizes = same_rows(curated(), lambda df: shard_sizes(df, shards=3))
+    assert {row["shard"]: row["images"] for row in sizes} == {
+        shard: sum(row["shard"] == shard for row in rows) for shard in range(3)
+    }
