@@ -46,9 +46,10 @@ def main(run: Run, config_class: type[Any]) -> None:
     ]
     app.default(job)
     try:
+        _refuse_unknown_flags(app)
         sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=False))
     except CycloptsError as error:
-        _complain(f"{_unknown_flag(app) or _one_line(error)} See --help.")
+        _complain(f"{_one_line(error)} See --help.")
         sys.exit(2)
     except InputError as error:
         _complain(_one_line(error))
@@ -58,12 +59,13 @@ def main(run: Run, config_class: type[Any]) -> None:
         sys.exit(2)
 
 
-def _unknown_flag(app: App) -> str | None:
+def _refuse_unknown_flags(app: App) -> None:
     """Name a mistyped flag: the parser would rather complain of the required one that it stood for."""
     known = {name for argument in app.assemble_argument_collection() for name in argument.names}
-    flags = (token.split("=")[0] for token in sys.argv[1:] if token.startswith("--"))
-    unknown = next((flag for flag in flags if flag not in known), None)
-    return unknown and f"Unknown flag {unknown}."
+    known.update(app.help_flags)
+    for flag in (token.split("=")[0] for token in sys.argv[1:] if token.startswith("--")):
+        if flag not in known:
+            raise InputError(f"Unknown flag {flag}. See --help.")
 
 
 def _run(run: Run, config: Any, master: str | None) -> int:

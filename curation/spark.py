@@ -83,12 +83,16 @@ def settings(spark: SparkSession) -> dict[str, str]:
 
 
 def _defaults(name: str, master: str) -> dict[str, str]:
-    # A driver that works alone has no business on the network (and laptops change their host names).
-    alone = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    alone = {
+        # A driver that works alone has no business on the network, and laptops change their host names.
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        # Spark's 200 are for clusters; here they would cost more than the work.
+        "spark.sql.shuffle.partitions": str(4 * (os.cpu_count() or 1)),
+    }
     return (alone if master.startswith("local[") or master == "local" else {}) | {
         "spark.app.name": name,
         "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.session.timeZone": "UTC",
@@ -99,6 +103,7 @@ def _defaults(name: str, master: str) -> dict[str, str]:
 def _launch_conf() -> SparkConf:
     """What must be known before the JVM starts: in local mode the driver does all the work."""
     conf = SparkConf(loadDefaults=False)
+    conf.set("spark.ui.showConsoleProgress", "false")  # the bar of `curation.log` is there instead
     if "--driver-memory" not in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         conf.set("spark.driver.memory", f"{max(1, min(16, memory // 4 // _GIB))}g")

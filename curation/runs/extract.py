@@ -46,7 +46,7 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
     files = _input_files(config)
     others = [read_record(io.local_folder(path, "--against"), "extract") for path in config.against]
     settings = affecting_rows(config)
-    for name in ("input", "crawl", "limit", "against"):
+    for name in ("input", "crawl", "limit", "against", "seed"):
         settings.pop(name)  # said more exactly by the inputs
     settings["languages"] = sorted(set(config.languages))
     inputs = [_digest(files), *sorted(other.run_id for other in others)]

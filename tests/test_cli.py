@@ -1,0 +1,82 @@
+"""The jobs as a user types them; each in a process of its own, as exit codes are theirs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
+
+
+def run(job, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, ROOT / "jobs" / f"{job}.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", **environment},
+        timeout=120,
+    )
+
+
+def assert_refused(result, words):
+    """One clear line, exit code 2."""
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    assert re.fullmatch(rf"error: .*{words}.*\n", result.stderr), result.stderr
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_help_teaches_and_starts_no_spark(job):
+    result = run(job, "--help", JAVA_HOME="/nowhere")
+    assert result.returncode == 0
+    assert f"Example: jobs/{job}.py" in result.stdout
+    assert "--output" in result.stdout
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_an_unknown_flag(job, tmp_path):
+    assert_refused(run(job, "--output", tmp_path / "out", "--unheard-of", 1), "Unknown flag --unheard-of")
+    assert not (tmp_path / "out").exists()
+
+
+def vocabulary(folder: Path, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "entries.txt").write_text(text)
+    return folder / "entries.txt"
+
+
+def test_a_missing_file(tmp_path):
+    result = run("extract", "--input", tmp_path / "no.wat.gz", "--output", tmp_path / "out")
+    assert_refused(result, rf"no file matches {tmp_path}/no\.wat\.gz")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_pool(tmp_path):
+    entries = vocabulary(tmp_path, "cat\n")
+    result = run("match", "--pool", tmp_path / "no", "--vocabulary", entries, "--output", tmp_path / "out")
+    assert_refused(result, r"no does not exist; make it with jobs/extract\.py")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_value(tmp_path):
+    assert_refused(run("balance", "--matches", "m", "--t", "x", "--output", tmp_path / "out"), '--t.*"x"')
+    assert_refused(run("balance", "--matches", "m", "--t", "0", "--output", tmp_path / "out"), "--t is 0.0")
+
+
+def test_missing_java(tmp_path):
+    (tmp_path / "a.wat").write_text("WARC/1.0\r\n")
+    result = run("extract", "--input", tmp_path / "a.wat", "--output", tmp_path / "out", JAVA_HOME=tmp_path)
+    assert_refused(result, r"Java was not found in JAVA_HOME .*; install Java 17 or 21")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    entries = vocabulary(tmp_path, "cat\n")
+    result = run("match", "--pool", tmp_path, "--vocabulary", entries, "--output", tmp_path / "file" / "out")
+    assert_refused(result, "file")

@@ -1,0 +1,153 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from curation.errors import InputError
+from curation.record import Identity, claim, read_record
+
+IDENTITY = Identity(job="match", semantics=1, config={"t": 20.0}, inputs=["abc"])
+
+
+def other(**changes):
+    return Identity(**{**vars(IDENTITY), **changes})
+
+
+def publish(attempt, text="rows"):
+    attempt.begin()
+    (attempt.folder / "pairs").mkdir()
+    (attempt.folder / "pairs" / "part.parquet").write_text(text)
+    (attempt.folder / "_rows").mkdir()
+    return attempt.publish(rows={"in": 3, "out": 1}, dropped={"no_match": 2, "never": 0}, made={"at": "now"})
+
+
+def test_a_finished_run_is_found_again(tmp_path):
+    output = tmp_path / "out"
+    with claim(output, IDENTITY) as attempt:
+        assert attempt.finished is None
+        record = publish(attempt)
+    assert record.fresh
+    assert sorted(path.name for path in output.iterdir()) == ["_run.json", "pairs"]
+    with claim(output, IDENTITY) as attempt:
+        assert attempt.finished == record
+        assert not attempt.finished.fresh
+    read = read_record(output, "match")
+    assert (read.rows, read.dropped, read.run_id) == ({"in": 3, "out": 1}, {"no_match": 2}, IDENTITY.run_id)
+
+
+def test_every_part_of_an_identity_changes_the_run_id():
+    identities = [
+        IDENTITY,
+        other(job="x"),
+        other(semantics=2),
+        other(config={"t": 21.0}),
+        other(inputs=["b"]),
+    ]
+    assert len({identity.run_id for identity in identities}) == len(identities)
+    assert other(config={"t": 20.0}).run_id == IDENTITY.run_id
+
+
+@pytest.mark.parametrize(
+    ("identity", "words"),
+    [
+        (other(config={"t": 30.0}), r"a run with t = 20.0 \(now 30.0\)"),
+        (other(inputs=["new"]), "other or older inputs"),
+        (other(job="balance"), "the output of jobs/match.py"),
+    ],
+)
+def test_another_run_is_refused_and_harms_nothing(tmp_path, identity, words):
+    with claim(tmp_path, IDENTITY) as attempt:
+        publish(attempt)
+    before = (tmp_path / "_run.json").read_text()
+    with pytest.raises(InputError, match=words), claim(tmp_path, identity):
+        pass
+    assert (tmp_path / "_run.json").read_text() == before
+    assert (tmp_path / "pairs" / "part.parquet").read_text() == "rows"
+
+
+def test_a_killed_attempt_is_no_output_and_is_made_again(tmp_path):
+    with pytest.raises(RuntimeError), claim(tmp_path, IDENTITY) as attempt:
+        attempt.begin()
+        (attempt.folder / "pairs").mkdir()
+        raise RuntimeError("killed")
+    with pytest.raises(InputError, match="no finished run"):
+        read_record(tmp_path, "match")
+    with (
+        pytest.raises(InputError, match="unfinished run with other settings"),
+        claim(tmp_path, other(inputs=[])),
+    ):
+        pass
+    with claim(tmp_path, IDENTITY) as attempt:
+        publish(attempt)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["_run.json", "pairs"]
+
+
+def test_an_attempt_killed_while_publishing_is_published_again(tmp_path):
+    with pytest.raises(RuntimeError), claim(tmp_path, IDENTITY) as attempt:
+        attempt.begin()
+        (tmp_path / "pairs").mkdir()  # moved, as publish does, but the record was never written
+        (tmp_path / "pairs" / "old.parquet").write_text("half")
+        raise RuntimeError("killed")
+    with claim(tmp_path, IDENTITY) as attempt:
+        publish(attempt)
+    assert [path.name for path in (tmp_path / "pairs").iterdir()] == ["part.parquet"]
+
+
+def test_files_of_no_run_are_refused_and_kept(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match=r"files of no run, such as thesis\.tex"), claim(tmp_path, IDENTITY):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_refused_run_leaves_nothing(tmp_path):
+    output = tmp_path / "out"
+    with pytest.raises(InputError, match="no text"), claim(output, IDENTITY) as attempt:
+        attempt.begin()
+        raise InputError("no text matches")
+    assert not output.exists()
+
+
+def test_of_two_drivers_the_later_is_refused(tmp_path):
+    """The lock is the kernel's, so it is tried from another process, and it goes with its holder."""
+    code = (
+        "import sys; from pathlib import Path; from curation.record import Identity, claim\n"
+        "with claim(Path(sys.argv[1]), Identity(job='match', semantics=1, config={}, inputs=[])):\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="another run is at work"), claim(tmp_path, IDENTITY):
+            pass
+        holder.kill()
+    with claim(tmp_path, IDENTITY) as attempt:
+        assert attempt.finished is None
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"job": "match"}'])
+def test_a_broken_record_is_named(tmp_path, content):
+    (tmp_path / "_run.json").write_text(content)
+    with pytest.raises(InputError, match=r"_run\.json cannot be read"):
+        read_record(tmp_path, "match")
+
+
+def test_readers_want_the_right_job(tmp_path):
+    with claim(tmp_path, IDENTITY) as attempt:
+        publish(attempt)
+    with pytest.raises(
+        InputError, match=r"was made by jobs/match\.py; give a folder made by jobs/extract\.py"
+    ):
+        read_record(tmp_path, "extract")
+    with pytest.raises(InputError, match=r"does not exist; make it with jobs/match\.py"):
+        read_record(tmp_path / "nope", "match")
+
+
+def test_the_record_is_json_that_people_can_read(tmp_path):
+    with claim(tmp_path, IDENTITY) as attempt:
+        publish(attempt)
+    written = json.loads((tmp_path / "_run.json").read_text())
+    assert list(written)[:3] == ["job", "run_id", "semantics"]
+    assert os.listdir(tmp_path / "pairs") == ["part.parquet"]  # noqa: PTH208
