@@ -118,6 +118,7 @@ class Attempt:
     Attributes:
         output: the folder that the user named.
         folder: where the attempt writes until it publishes; the same for every attempt at one run.
+        scratch: a folder in it for what is not published.
         finished: the record of the same run, where it is done already.
     """
 
@@ -125,13 +126,14 @@ class Attempt:
         self.output = output
         self.identity = identity
         self.folder = output / f"{_ATTEMPT}{identity.job}-{identity.run_id[:12]}"
+        self.scratch = self.folder / "_scratch"
         self.finished = _load(output) if (output / RECORD).exists() else None
         self._started = time.monotonic()
 
     def begin(self) -> None:
         """Make the attempt's folder, empty: what a killed attempt left is worth nothing."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        self.scratch.mkdir(parents=True)
 
     def publish(
         self,
@@ -141,13 +143,10 @@ class Attempt:
         made: Mapping[str, Any],
         facts: Mapping[str, Any] | None = None,
     ) -> RunRecord:
-        """Move what the attempt wrote into the output and seal it with the record.
-
-        Names starting with `_` are the attempt's own and are left behind.
-        """
+        """Move what the attempt wrote into the output and seal it with the record."""
         for path in sorted(self.folder.iterdir()):
             if path.name.startswith("_"):
-                continue
+                continue  # scratch, and what a killed worker left of a file
             target = self.output / path.name
             _remove(target)  # left by an attempt that was killed while publishing
             path.rename(target)

@@ -23,7 +23,7 @@ from curation.stages.read import read
 
 SEMANTICS = 1
 SUCCESS = "success"
-_IMAGES = "_images"
+_IMAGES = "images"
 _ERRORS_TOLD = 10
 
 
@@ -53,7 +53,7 @@ def download(session: Session, config: Download) -> list[RunRecord]:
         if attempt.finished is not None:
             return [attempt.finished]
         spark = session()
-        if not (attempt.folder / _IMAGES).is_dir():
+        if not (attempt.scratch / _IMAGES).is_dir():
             with progress(spark, "shard"):
                 _prepare(spark, attempt, curated, config.shard_size)
         with progress(spark, "download"):
@@ -66,10 +66,10 @@ def _prepare(spark: SparkSession, attempt: Attempt, curated: RunRecord, shard_si
     attempt.begin()
     pairs = spark.read.parquet(str(curated.folder / "pairs"))
     shards = _number_of_shards(pairs, shard_size)
-    draft = attempt.folder / f"{_IMAGES}.draft"
+    draft = attempt.scratch / "images.draft"
     rows = images(pairs, shards=shards).repartition(shards, "shard")
     rows.write.partitionBy("shard").parquet(str(draft))
-    draft.rename(attempt.folder / _IMAGES)
+    draft.rename(attempt.scratch / _IMAGES)
 
 
 def _number_of_shards(pairs: DataFrame, shard_size: int) -> int:
@@ -93,7 +93,7 @@ def _largest(pairs: DataFrame, shards: int) -> int:
 def _fetch(spark: SparkSession, attempt: Attempt, config: Download) -> None:
     missing = [
         str(folder)
-        for folder in sorted((attempt.folder / _IMAGES).glob("shard=*"))
+        for folder in sorted((attempt.scratch / _IMAGES).glob("shard=*"))
         if not _is_done(attempt, int(folder.name.removeprefix("shard=")))
     ]
     if not missing:

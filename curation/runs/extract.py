@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -57,9 +56,9 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
         attempt.begin()
         spark = session()
         with progress(spark, "extract"):
-            ledger = _read_files(spark, attempt.folder, [file.path for file in files], config)
+            ledger = _read_files(spark, attempt, [file.path for file in files], config)
         with progress(spark, "de-duplicate"):
-            rows, dropped = _write_pairs(spark, attempt.folder, others)
+            rows, dropped = _write_pairs(spark, attempt, others)
         return [_publish(attempt, spark, ledger, rows, dropped, others)]
 
 
@@ -75,7 +74,7 @@ def _digest(files: Sequence[InputFile]) -> dict[str, Any]:
     return {"files": len(files), "sha256": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
 
 
-def _read_files(spark: SparkSession, folder: Path, paths: Sequence[str], config: Extract) -> pa.Table:
+def _read_files(spark: SparkSession, attempt: Attempt, paths: Sequence[str], config: Extract) -> pa.Table:
     """One pass over the files: candidates into the attempt, and the ledger."""
     languages = None if "all" in config.languages else frozenset(config.languages)
     rows = read(
@@ -84,26 +83,26 @@ def _read_files(spark: SparkSession, folder: Path, paths: Sequence[str], config:
         reader=partial(read_file, languages=languages),
         schema=ROWS,
     )
-    rows.write.parquet(str(folder / "_rows"))
-    ledger = _rows(spark, folder).where("file is not null").select("file.*").toArrow().cast(FILES)
-    io.write_table(folder / "files", ledger.sort_by("path"))
+    rows.write.parquet(str(attempt.scratch / "rows"))
+    ledger = _rows(spark, attempt).where("file is not null").select("file.*").toArrow().cast(FILES)
+    io.write_table(attempt.folder / "files", ledger.sort_by("path"))
     return ledger
 
 
-def _rows(spark: SparkSession, folder: Path) -> DataFrame:
-    return spark.read.parquet(str(folder / "_rows"))
+def _rows(spark: SparkSession, attempt: Attempt) -> DataFrame:
+    return spark.read.parquet(str(attempt.scratch / "rows"))
 
 
 def _write_pairs(
-    spark: SparkSession, folder: Path, others: Sequence[RunRecord]
+    spark: SparkSession, attempt: Attempt, others: Sequence[RunRecord]
 ) -> tuple[int, dict[str, int]]:
-    pairs = deduplicate(_rows(spark, folder).where("file is null"))
+    pairs = deduplicate(_rows(spark, attempt).where("file is null"))
     if others:
         pools = [spark.read.parquet(str(other.folder / "pairs")) for other in others]
         marked = exclude(pairs, others=pools)
     else:
         marked = pairs.withColumn("drop_reason", F.lit(None).cast("string"))
-    return write_kept(marked, folder / "pairs", [IN_OTHER_POOL] if others else [])
+    return write_kept(marked, attempt.folder / "pairs", [IN_OTHER_POOL] if others else [])
 
 
 def _publish(

@@ -1,0 +1,151 @@
+import gzip
+import html
+import json
+import re
+import shutil
+from urllib.parse import urljoin
+
+import pyarrow.parquet as pq
+import pytest
+
+from curation.config import Extract
+from curation.core.identity import pair_uid
+from curation.errors import InputError
+from curation.runs import extract
+from curation.schemas import FILES, PAIRS
+from tests.runs.conftest import rows, write_wat
+
+LINKS = [
+    {"path": "IMG@/src", "url": "/cat.jpg", "alt": "a cat"},
+    {"path": "IMG@/src", "url": "http://a.example/cat.jpg", "alt": "a cat", "title": "two cats"},
+    {"path": "IMG@/src", "alt": "no url"},
+    {"path": "IMG@/src", "url": "data:image/png;base64,AAAA", "alt": "inline"},
+    {"path": "IMG@/src", "url": "/empty.jpg", "alt": "  "},
+    {"path": "A@/href", "url": "/page", "text": "not an image"},
+]
+
+
+@pytest.fixture
+def wats(tmp_path):
+    (tmp_path / "in").mkdir()
+    write_wat(tmp_path / "in" / "1.wat.gz", "http://a.example/1", LINKS)
+    write_wat(tmp_path / "in" / "2.wat.gz", "http://a.example/2", LINKS[:1])
+    return tmp_path / "in"
+
+
+def config(wats, output, **how):
+    return Extract(input=(f"{wats}/*.wat.gz",), output=str(output), **how)
+
+
+def test_pairs_ledger_and_reasons_add_up(session, tmp_path, wats):
+    (record,) = extract(session, config(wats, tmp_path / "pool"))
+    pairs = pq.read_table(tmp_path / "pool" / "pairs")
+    assert pairs.schema.names == PAIRS.names
+    assert sorted(
+        zip(*pairs.select(["url", "text", "text_source", "seen"]).to_pydict().values(), strict=True)
+    ) == [
+        ("http://a.example/cat.jpg", "a cat", "alt", 3),
+        ("http://a.example/cat.jpg", "two cats", "title", 1),
+    ]
+    uids = pair_uid(pairs["url"].combine_chunks(), pairs["text"].combine_chunks())
+    assert pairs["uid"].to_pylist() == uids.to_pylist()
+    assert record.rows == {"in": 7, "out": 2}
+    assert record.dropped == {"duplicate": 2, "empty_text": 1, "no_url": 1, "not_http": 1}
+    ledger = pq.read_table(tmp_path / "pool" / "files")
+    assert ledger.schema.names == FILES.names
+    for file in ledger.to_pylist():
+        assert file["candidates"] == file["pairs"] + sum(n for _, n in file["dropped"])
+        assert not file["truncated"]
+        assert file["error"] is None
+
+
+def test_a_damaged_file_costs_what_is_damaged(session, tmp_path, wats):
+    whole = (wats / "1.wat.gz").read_bytes()
+    cut_json = b'{"Envelope":{"Payload-Metadata":{"HTTP-Response-Metadata":{"HTML-Me'
+    head = b"WARC/1.0\r\nWARC-Type: metadata\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    broken = head % len(cut_json) + cut_json + b"\r\n\r\n"
+    (wats / "3.wat.gz").write_bytes(gzip.compress(broken) + whole)
+    (wats / "4.wat.gz").write_bytes(whole + whole[:-20])
+    (wats / "5.wat.gz").write_bytes(b"no archive at all")
+    (record,) = extract(session, config(wats, tmp_path / "pool"))
+    assert {row["text"]: row["seen"] for row in rows(tmp_path / "pool" / "pairs")} == {
+        "a cat": 7,
+        "two cats": 3,
+    }
+    assert record.facts["faults"] == {"damaged_member": 1, "malformed_json": 1}
+    ledger = {row["path"][-8:-7]: row for row in pq.read_table(tmp_path / "pool" / "files").to_pylist()}
+    assert [ledger[name]["truncated"] for name in "12345"] == [False, False, False, True, False]
+    assert [ledger[name]["error"] is None for name in "12345"] == [True, True, True, True, False]
+
+
+def test_nothing_to_do_the_second_time_and_other_input_is_refused(session, tmp_path, wats):
+    (first,) = extract(session, config(wats, tmp_path / "pool"))
+    (second,) = extract(session, config(wats, tmp_path / "pool"))
+    assert (first.run_id, first.fresh, second.fresh) == (second.run_id, True, False)
+    shutil.copy(wats / "1.wat.gz", wats / "9.wat.gz")
+    with pytest.raises(InputError, match="on other or older inputs"):
+        extract(session, config(wats, tmp_path / "pool"))
+    with pytest.raises(InputError, match=r"languages = \['all'\] \(now \['en'\]\)"):
+        extract(session, config(wats, tmp_path / "pool", languages=("en",)))
+
+
+def test_other_languages_are_dropped_with_a_reason(session, tmp_path):
+    texts = {
+        "en": "a photograph of the old bridge over the river in the morning",
+        "de": "eine Aufnahme der alten Brücke über dem Fluss am frühen Morgen",
+    }
+    links = [{"path": "IMG@/src", "url": f"/{name}.jpg", "alt": text} for name, text in texts.items()]
+    (tmp_path / "in").mkdir()
+    write_wat(tmp_path / "in" / "1.wat.gz", "http://a.example/", links)
+    (record,) = extract(session, config(tmp_path / "in", tmp_path / "pool", languages=("en", "fr")))
+    (row,) = rows(record.folder / "pairs")
+    assert (row["text"], row["language"], row["language_score"] > 0.5) == (texts["en"], "en", True)
+    assert record.dropped == {"language": 1}
+
+
+def test_against_leaves_out_what_other_pools_hold(session, tmp_path, wats):
+    (wats / "old").mkdir()
+    write_wat(wats / "old" / "0.wat.gz", "http://a.example/0", LINKS[:1])
+    (old,) = extract(session, config(wats / "old", tmp_path / "old"))
+    (new,) = extract(session, config(wats, tmp_path / "new", against=(str(tmp_path / "old"),)))
+    assert [row["text"] for row in rows(new.folder / "pairs")] == ["two cats"]
+    assert new.dropped["in_other_pool"] == 1
+    assert new.rows["in"] - new.rows["out"] == sum(new.dropped.values())
+    assert new.facts["against"] == [old.run_id]
+
+
+def test_the_shared_wat_by_a_second_route(session, tmp_path, shared_data):
+    """The same pairs by the standard library: gzip, json, urljoin and a dict."""
+    path = shared_data / "wat" / "pages.warc.wat.gz"
+    (record,) = extract(session, Extract(input=(str(path),), output=str(tmp_path / "pool")))
+    expected = slow_pairs(path)
+    found = {(row["url"], row["text"]): row["seen"] for row in rows(record.folder / "pairs")}
+    assert found == expected
+    assert len(found) > 5000
+    assert record.rows["in"] - record.rows["out"] == sum(record.dropped.values())
+
+
+ENTITY = re.compile("&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
+
+
+def slow_pairs(path):
+    """(url, text) -> how often, of a well-formed WAT file."""
+    pairs = {}
+    for line in gzip.decompress(path.read_bytes()).decode().split("\n"):
+        if not line.startswith('{"Container"'):
+            continue
+        envelope = json.loads(line)["Envelope"]
+        page = envelope["Payload-Metadata"].get("HTTP-Response-Metadata", {}).get("HTML-Metadata", {})
+        base = urljoin(
+            envelope["WARC-Header-Metadata"]["WARC-Target-URI"], page.get("Head", {}).get("Base", "").strip()
+        )
+        for link in page.get("Links", []):
+            if link["path"] != "IMG@/src":
+                continue
+            link = {name: ENTITY.sub(lambda entity: html.unescape(entity[0]), link[name]) for name in link}
+            source = link["url"].strip().translate(dict.fromkeys(map(ord, "\t\r\n"))).split("#")[0]
+            url = urljoin(base, source)
+            for text in (link.get("alt", "").strip(), link.get("title", "").strip()):
+                if text and source and url.startswith(("http://", "https://")):  # "#" is the page itself
+                    pairs[url, text] = pairs.get((url, text), 0) + 1
+    return pairs
