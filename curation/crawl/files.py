@@ -1,0 +1,138 @@
+"""Which files there are to read: local paths, globs, URLs, and the lists that Common Crawl publishes."""
+
+import gzip
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+
+from curation.core.identity import uniform
+from curation.crawl.members import ReadError, describe
+from curation.errors import InputError
+
+COMMON_CRAWL = "https://data.commoncrawl.org/"
+
+_CRAWL_NAME = re.compile(r"CC-MAIN-\d{4}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InputFile:
+    """A file to read.
+
+    Attributes:
+        path: a local path, absolute, or a URL.
+        size_bytes: None where it is not known without asking for each file.
+        modified: when, or what version, in whatever form the file system says it; only ever compared.
+    """
+
+    path: str
+    size_bytes: int | None = None
+    modified: str | None = None
+
+
+@contextmanager
+def open_input(path: str) -> Iterator[BinaryIO]:
+    """A local file or a URL, opened for reading bytes.
+
+    Raises:
+        ReadError: it could not be opened.
+    """
+    try:
+        stream = fsspec.open(path, "rb").open()
+    except Exception as error:  # every file system of fsspec has exceptions of its own
+        raise ReadError(describe(error)) from error
+    with stream:
+        yield cast(BinaryIO, stream)
+
+
+def list_inputs(patterns: Sequence[str]) -> list[InputFile]:
+    """The files that paths, globs and URLs name, sorted by path, each once.
+
+    Raises:
+        InputError: a pattern matches no file, names a folder, or cannot be looked up.
+    """
+    return sorted({file.path: file for pattern in patterns for file in _matching(pattern)}.values())
+
+
+def list_crawl(
+    crawls: Sequence[str], *, limit: int | None, seed: int, base_url: str = COMMON_CRAWL
+) -> list[InputFile]:
+    """The WAT files of whole crawls, or a sample of them.
+
+    Args:
+        crawls: names such as `CC-MAIN-2024-51`.
+        limit: how many files in all, chosen by a hash of their paths in the lists: a larger limit adds files,
+            and another mirror has the same sample; None for all.
+        seed: which sample.
+        base_url: where Common Crawl's tree of files begins.
+
+    Returns:
+        The files sorted by path; sizes unknown.
+
+    Raises:
+        InputError: a name is none, or its list cannot be read.
+    """
+    base_url = base_url.rstrip("/") + "/"
+    paths = sorted({path for crawl in crawls for path in _wat_paths(crawl, base_url)})
+    if limit is not None:
+        ids = pa.array([hashlib.md5(path.encode()).hexdigest() for path in paths])
+        chosen = np.argsort(uniform(seed, ids, salt="files"), kind="stable")[:limit]
+        paths = [paths[index] for index in sorted(chosen)]
+    return [InputFile(base_url + path) for path in paths]
+
+
+def _matching(pattern: str) -> list[InputFile]:
+    try:
+        system, path = fsspec.core.url_to_fs(pattern)
+        web = pattern.startswith(("http://", "https://"))
+        # In the URL of a web page `?` and `[` are no wildcards; a file may bear such a name, too.
+        is_glob = "*" in path if web else any(c in path for c in "*?[") and not system.exists(path)
+        infos = [system.info(path) for path in (system.glob(path) if is_glob else [path])]
+    except FileNotFoundError:
+        infos = []
+    except Exception as error:
+        raise InputError(f"cannot look up {pattern}: {describe(error)}; check the path or URL") from error
+    files = [info for info in infos if info["type"] == "file"]
+    if not files and infos:
+        raise InputError(f"{pattern} is a folder; name its files, for example {pattern.rstrip('/')}/*.gz")
+    if not files:
+        raise InputError(f"no file matches {pattern}; check the path, and quote globs for the shell")
+    return [
+        InputFile(
+            info["name"] if web or _is_local(system) else system.unstrip_protocol(info["name"]),
+            info["size"],
+            _modified(info),
+        )
+        for info in files
+    ]
+
+
+def _is_local(system: Any) -> bool:
+    return "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
+
+
+def _modified(info: dict[str, Any]) -> str | None:
+    for name in ("mtime", "LastModified", "last_modified", "Last-Modified", "ETag"):
+        if info.get(name):
+            return str(info[name])
+    return None
+
+
+def _wat_paths(crawl: str, base_url: str) -> list[str]:
+    if not _CRAWL_NAME.fullmatch(crawl):
+        raise InputError(f"{crawl!r} is no crawl; they are named like CC-MAIN-2024-51")
+    url = f"{base_url}crawl-data/{crawl}/wat.paths.gz"
+    try:
+        with open_input(url) as stream:
+            paths = gzip.decompress(stream.read()).decode().split()
+    except (ReadError, OSError, EOFError, ValueError) as error:
+        raise InputError(f"cannot read the list of files of {crawl} at {url}: {describe(error)}") from error
+    if not paths:
+        raise InputError(f"the list of files of {crawl} at {url} is empty")
+    return paths
