@@ -22,7 +22,7 @@ from curation.log import announce, progress
 from curation.record import Identity, RunRecord, claim, read_record
 from curation.report.datacard import datacard
 from curation.runs.match import count_entries
-from curation.runs.tables import made_with, write_kept
+from curation.runs.tables import made_with, read_tables, write_kept
 from curation.schemas import CURATED_COUNTS
 from curation.spark import Session
 from curation.stages.balance import NOT_DRAWN
@@ -62,7 +62,7 @@ def balance(session: Session, config: Balance) -> list[RunRecord]:
         counts = _counts(sources)
         attempt.begin()
         spark = session()
-        matches = spark.read.parquet(*(str(source.folder / "pairs") for source in sources))
+        matches = read_tables(spark, *(source.folder / "pairs" for source in sources))
         lists = Lists(counts)
         with progress(spark, "choose t"):
             t = _choose_t(matches, lists, config, rows=sum(source.rows["out"] for source in sources))

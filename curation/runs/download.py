@@ -16,7 +16,7 @@ from curation.download.engine import DONE, FetchOptions, download_shard, shard_n
 from curation.errors import InputError
 from curation.log import progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
-from curation.runs.tables import made_with
+from curation.runs.tables import made_with, read_tables
 from curation.spark import Session
 from curation.stages.images import images, shard_sizes
 from curation.stages.read import read
@@ -64,7 +64,7 @@ def download(session: Session, config: Download) -> list[RunRecord]:
 def _prepare(spark: SparkSession, attempt: Attempt, curated: RunRecord, shard_size: int) -> None:
     """Write the images of each shard, in a form that stays while shards come to be."""
     attempt.begin()
-    pairs = spark.read.parquet(str(curated.folder / "pairs"))
+    pairs = read_tables(spark, curated.folder / "pairs")
     shards = _number_of_shards(pairs, shard_size)
     draft = attempt.scratch / "images.draft"
     rows = images(pairs, shards=shards).repartition(shards, "shard")
@@ -112,10 +112,10 @@ def _is_done(attempt: Attempt, shard: int) -> bool:
 
 def _publish(spark: SparkSession, attempt: Attempt) -> RunRecord:
     folders = (attempt.folder, attempt.output)
-    tables = [str(path) for folder in folders for path in sorted(folder.glob("[0-9]*.parquet"))]
+    tables = [path for folder in folders for path in sorted(folder.glob("[0-9]*.parquet"))]
     by_status = {
         row["status"]: row
-        for row in spark.read.parquet(*tables)
+        for row in read_tables(spark, *tables)
         .groupBy("status")
         .agg(F.count("*").alias("images"), F.sum(F.size("uids")).alias("pairs"))
         .collect()

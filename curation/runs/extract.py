@@ -17,7 +17,7 @@ from curation.crawl.extract import ROWS, read_file
 from curation.crawl.files import InputFile, list_crawl, list_inputs
 from curation.log import progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
-from curation.runs.tables import made_with, write_kept
+from curation.runs.tables import made_with, read_tables, write_kept
 from curation.schemas import FILES
 from curation.spark import Session
 from curation.stages.deduplicate import deduplicate
@@ -90,7 +90,7 @@ def _read_files(spark: SparkSession, attempt: Attempt, paths: Sequence[str], con
 
 
 def _rows(spark: SparkSession, attempt: Attempt) -> DataFrame:
-    return spark.read.parquet(str(attempt.scratch / "rows"))
+    return read_tables(spark, attempt.scratch / "rows")
 
 
 def _write_pairs(
@@ -98,7 +98,7 @@ def _write_pairs(
 ) -> tuple[int, dict[str, int]]:
     pairs = deduplicate(_rows(spark, attempt).where("file is null"))
     if others:
-        pools = [spark.read.parquet(str(other.folder / "pairs")) for other in others]
+        pools = [read_tables(spark, other.folder / "pairs") for other in others]
         marked = exclude(pairs, others=pools)
     else:
         marked = pairs.withColumn("drop_reason", F.lit(None).cast("string"))

@@ -11,7 +11,7 @@ from curation.config import Match
 from curation.errors import InputError
 from curation.log import progress
 from curation.record import Identity, RunRecord, claim, read_record
-from curation.runs.tables import made_with, write_kept
+from curation.runs.tables import made_with, read_tables, write_kept
 from curation.schemas import MATCH_COUNTS
 from curation.spark import Session
 from curation.stages.count import count
@@ -50,7 +50,7 @@ def match(session: Session, config: Match) -> list[RunRecord]:
             return [attempt.finished]
         attempt.begin()
         spark = session()
-        pairs = spark.read.parquet(str(pool.folder / "pairs"))
+        pairs = read_tables(spark, pool.folder / "pairs")
         lists = {language: vocabulary.entries(language) for language in vocabulary.languages}
         with progress(spark, "match"):
             matched = match_stage(pairs, lists=lists, sha256=vocabulary.sha256)
@@ -86,7 +86,7 @@ def count_entries(spark: SparkSession, folders: list[Path], entries: int) -> np.
     Returns:
         int64 (m).
     """
-    table = count(spark.read.parquet(*map(str, folders))).toArrow()
+    table = count(read_tables(spark, *folders)).toArrow()
     counts = np.zeros(entries, np.int64)
     counts[table["entry_id"].to_numpy()] = table["count"].to_numpy()
     return counts

@@ -1,6 +1,7 @@
 """What the steps have in common: writing a stage's rows while counting what it drops."""
 
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,6 +35,11 @@ def write_kept(rows: DataFrame, folder: Path, reasons: Sequence[str]) -> tuple[i
     kept.write.parquet(str(folder))
     counted = observation.get  # without metrics where Spark found out that there are no rows
     return int(counted.get("kept", 0)), {name: int(counted.get(name, 0)) for name in reasons}
+
+
+def read_tables(spark: SparkSession, *paths: Path) -> DataFrame:
+    """Read Parquet folders or files; Spark takes paths for globs, so what would be one is escaped."""
+    return spark.read.parquet(*(re.sub(r"([\\\[\]{}*?])", r"\\\1", str(path)) for path in paths))
 
 
 def made_with(spark: SparkSession | None = None) -> dict[str, object]:
