@@ -26,6 +26,24 @@ def match(entries: Sequence[str], text: str) -> list[int]:
     return [number for number, entry in enumerate(entries) if " " + entry + " " in spaced]
 
 
+class Lookup:
+    """The same matches for long vocabularies: every run of tokens of the spaced text, looked up in a dict."""
+
+    def __init__(self, entries: Sequence[str]) -> None:
+        self._numbers: dict[str, list[int]] = {}
+        for number, entry in enumerate(entries):
+            self._numbers.setdefault(entry, []).append(number)
+        self._longest = max(entry.count(" ") + 1 for entry in entries)
+
+    def match(self, text: str) -> list[int]:
+        tokens = space(text)[1:-1].split(" ")
+        found: set[int] = set()
+        for first in range(len(tokens)):
+            for last in range(first + 1, min(first + self._longest, len(tokens)) + 1):
+                found.update(self._numbers.get(" ".join(tokens[first:last]), ()))
+        return sorted(found)
+
+
 @dataclass(frozen=True)
 class Curated:
     """What the reference makes of a pool."""
@@ -39,7 +57,8 @@ class Curated:
 
 def curate(texts: dict[str, str], entries: Sequence[str], t: float, draw: Callable[[str], float]) -> Curated:
     """Match and balance texts by uid; `draw` gives the number in [0, 1) of a uid."""
-    matches = {uid: found for uid, text in texts.items() if (found := match(entries, text))}
+    search = Lookup(entries).match
+    matches = {uid: found for uid, text in texts.items() if (found := search(text))}
     counts = [0] * len(entries)
     for found in matches.values():
         for number in found:

@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
+from curation.config import Balance, Extract, Match
 from curation.core.identity import uniform
 from curation.demo.server import Answer, Server
+from curation.runs import balance, extract, match
 from curation.vocabulary.vocabulary import read_vocabulary
 from tests import reference
 from tests.conftest import ROOT
@@ -102,6 +104,7 @@ def kill_when(pattern: str, work: Path, arguments: list) -> None:
 def contents(work: Path) -> dict:
     """What must be the same however a run went: rows of tables, bytes of shards and counts."""
     tables = {f"{name}/pairs": rows(work / name / "pairs") for name in STEPS[:3]}
+    assert all(tables.values())
     files = [*work.glob("shards/*.tar"), *work.glob("shards/*.parquet"), *work.glob("*/counts/*.parquet")]
     return tables | {str(path.relative_to(work)): path.read_bytes() for path in files}
 
@@ -127,24 +130,32 @@ def test_a_chain_killed_at_every_step_ends_as_a_quiet_one(tmp_path, photographs,
         assert {path.name for path in (work / name).iterdir() if path.name.startswith("_")} == {"_run.json"}
 
 
-def test_real_pages_are_curated_alike_on_one_core_and_two(tmp_path, shared_data, wordnet):
-    wat = shared_data / "wat" / "pages.warc.wat.gz"
-    for master in ("local[1]", "local[2]"):
-        work = tmp_path / master
-        steps = [
-            ("extract", "--input", wat, "--output", work / "pool"),
-            ("match", "--pool", work / "pool", "--vocabulary", wordnet, "--output", work / "matches"),
-            ("balance", "--matches", work / "matches", "--t", 20, "--output", work / "curated"),
-        ]
-        for step in steps:
-            result = run(*step, "--master", master)
-            assert result.returncode == 0, result.stderr
-    one, two = (
-        {name: rows(tmp_path / m / name / "pairs") for name in STEPS[:3]} for m in ("local[1]", "local[2]")
-    )
-    assert one == two
+ON_ONE_CORE = """
+import sys
+from curation.config import Balance, Extract, Match
+from curation.runs import balance, extract, match
+from curation.spark import Session
+
+wat, vocabulary, work = sys.argv[1:]
+session = Session("one core", master="local[1]")
+extract(session, Extract(input=(wat,), output=f"{work}/pool"))
+match(session, Match(pool=f"{work}/pool", vocabulary=vocabulary, output=f"{work}/matches"))
+balance(session, Balance(matches=(f"{work}/matches",), t=20, output=f"{work}/curated"))
+"""
+
+
+def test_real_pages_are_curated_alike_on_one_core_and_two(session, tmp_path, shared_data, wordnet):
+    wat = str(shared_data / "wat" / "pages.warc.wat.gz")
+    one, two = tmp_path / "local[1]", tmp_path / "local[2]"  # Spark takes such names for globs
+    subprocess.run([sys.executable, "-c", ON_ONE_CORE, wat, str(wordnet), str(one)], check=True, timeout=120)
+    extract(session, Extract(input=(wat,), output=str(two / "pool")))
+    match(session, Match(pool=str(two / "pool"), vocabulary=str(wordnet), output=str(two / "matches")))
+    balance(session, Balance(matches=(str(two / "matches"),), t=20, output=str(two / "curated")))
+    assert contents(one) == contents(two)
     entries = read_vocabulary(str(wordnet)).entries("en").to_pylist()
-    pool = {row["uid"]: row["text"] for row in one["pool"]}
+    pool = {row["uid"]: row["text"] for row in rows(two / "pool" / "pairs")}
     expected = reference.curate(pool, entries, 20, lambda uid: uniform(0, pa.array([uid]))[0])
-    assert {row["uid"] for row in one["curated"]} == expected.kept
-    assert all(row["keep_probability"] == expected.keep[row["uid"]] for row in one["curated"])
+    curated = rows(two / "curated" / "pairs")
+    assert {row["uid"] for row in curated} == expected.kept
+    assert all(row["keep_probability"] == expected.keep[row["uid"]] for row in curated)
+    assert pq.read_table(two / "curated" / "counts")["count"].to_pylist() == expected.counts

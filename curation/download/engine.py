@@ -9,12 +9,13 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from curation.config import DownloadOptions
 
 SHARD_DIGITS = 5
 LOST = "lost by img2dataset"
@@ -23,24 +24,12 @@ DONE = pa.schema([("shard", pa.int32()), ("images", pa.int64()), ("successes", p
 """What a task says of a shard that it made."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FetchOptions:
-    """How images are fetched and resized; the fields are those of `curation.config.DownloadOptions`."""
-
-    image_size: int
-    shard_size: int
-    resize_mode: str
-    timeout_seconds: int
-    retries: int
-    threads: int
-
-
 def shard_name(shard: int) -> str:
     """The name that a shard's files start with."""
     return f"{shard:0{SHARD_DIGITS}d}"
 
 
-def download_shard(images_folder: str, *, output: str, options: FetchOptions) -> Iterator[pa.RecordBatch]:
+def download_shard(images_folder: str, *, output: str, options: DownloadOptions) -> Iterator[pa.RecordBatch]:
     """Fetch the images of one shard and publish its tar, Parquet and statistics, in this order.
 
     Args:
@@ -62,7 +51,7 @@ def download_shard(images_folder: str, *, output: str, options: FetchOptions) ->
     )
 
 
-def _fetch(table: pa.Table, shard: int, scratch: Path, options: FetchOptions) -> None:
+def _fetch(table: pa.Table, shard: int, scratch: Path, options: DownloadOptions) -> None:
     """Run img2dataset's downloader on one shard, in the calling process."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else importing it asks the network for its version
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
@@ -108,7 +97,7 @@ def _fetch(table: pa.Table, shard: int, scratch: Path, options: FetchOptions) ->
     ).download_shard((shard, str(source)))
 
 
-def _seal(table: pa.Table, scratch: Path, output: Path, shard: int, options: FetchOptions) -> list[str]:
+def _seal(table: pa.Table, scratch: Path, output: Path, shard: int, options: DownloadOptions) -> list[str]:
     """Order what img2dataset wrote, and move it whole into the output.
 
     Returns:

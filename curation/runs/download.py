@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pyspark.sql import functions as F
 
 from curation import io
 from curation.config import Download, affecting_rows
-from curation.download.engine import DONE, FetchOptions, download_shard, shard_name
+from curation.download.engine import DONE, download_shard, shard_name
 from curation.errors import InputError
 from curation.log import progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
@@ -98,8 +97,7 @@ def _fetch(spark: SparkSession, attempt: Attempt, config: Download) -> None:
     ]
     if not missing:
         return
-    options = FetchOptions(**{field.name: getattr(config, field.name) for field in fields(FetchOptions)})
-    reader = partial(download_shard, output=str(attempt.folder), options=options)
+    reader = partial(download_shard, output=str(attempt.folder), options=config)
     numbers = spark.range(0, len(missing), 1, len(missing))
     read(numbers, paths=missing, reader=reader, schema=DONE).collect()
 

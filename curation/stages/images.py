@@ -32,6 +32,8 @@ def shard_sizes(curated: DataFrame, *, shards: int) -> DataFrame:
 def images(curated: DataFrame, *, shards: int) -> DataFrame:
     """Gather the pairs of each image, so that it is fetched once.
 
+    With few images for the number of shards, a shard may get none, and there will be no such number.
+
     Args:
         curated: CURATED.
         shards: among how many shards to spread the images.
