@@ -5,12 +5,15 @@ the tar; a sealed shard has them in the order of their keys, without times.
 """
 
 import os
+import re
 import shutil
+import string
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +25,23 @@ LOST = "lost by img2dataset"
 
 DONE = pa.schema([("shard", pa.int32()), ("images", pa.int64()), ("successes", pa.int64())])
 """What a task says of a shard that it made."""
+
+
+_URL_CHARACTERS = string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=%"
+
+
+def request_url(url: str) -> str:
+    """A URL as it can be asked for: spaces and other characters percent-encoded, the host in IDNA.
+
+    Pages have them otherwise, and browsers mend them too.
+    """
+    try:
+        parts = urlsplit(url)
+        host = "".join(part.encode("idna").decode() for part in re.split("([:@])", parts.netloc))
+    except ValueError:
+        return url  # there is no such host, and asking for it will say so
+    path, query = (quote(part, safe=_URL_CHARACTERS) for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, host, path, query, ""))
 
 
 def shard_name(shard: int) -> str:
@@ -65,7 +85,7 @@ def _fetch(table: pa.Table, shard: int, scratch: Path, options: DownloadOptions)
             "uids": table["uids"],
             "texts": table["texts"],
             "caption": [texts[0] for texts in table["texts"].to_pylist()],
-            "url": table["url"],
+            "url": [request_url(url) for url in table["url"].to_pylist()],
         }
     )
     source = scratch / "images.arrow"
@@ -126,7 +146,8 @@ def _complete(rows: pa.Table, table: pa.Table, keys: list[str]) -> pa.Table:
     if lost:
         columns: dict[str, list[Any]] = {column: [None] * len(lost) for column in rows.column_names}
         images = table.take(lost)
-        columns |= {column: images[column].to_pylist() for column in ("image_id", "url", "uids", "texts")}
+        columns |= {column: images[column].to_pylist() for column in ("image_id", "uids", "texts")}
+        columns["url"] = [request_url(url) for url in images["url"].to_pylist()]
         columns["caption"] = [texts[0] for texts in columns["texts"]]
         columns["key"] = [keys[position] for position in lost]
         columns["status"] = ["failed_to_resize"] * len(lost)

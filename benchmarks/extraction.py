@@ -1,0 +1,50 @@
+"""Megabytes of WAT a second to pairs, on one core: ours, cc2dataset, and merely reading with fastwarc."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from cc2dataset.main import extract_documents_from_wat
+from fastwarc import ArchiveIterator
+
+from benchmarks.report import Result, rate
+from curation.crawl.extract import read_file
+
+COPIES = 8
+DATA = Path(os.environ.get("CURATION_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def run() -> Result | None:
+    """Measure on the shared WAT of real pages, several times over; None without it."""
+    source = DATA / "wat" / "pages.warc.wat.gz"
+    if not source.is_file():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "pages.warc.wat.gz")
+        path.write_bytes(source.read_bytes() * COPIES)
+        megabytes = path.stat().st_size / 1e6
+        return Result(
+            "MB gz/s",
+            {
+                "ours": rate(lambda: _ours(path), megabytes),
+                "cc2dataset": rate(lambda: _cc2dataset(path), megabytes),
+                "fastwarc, reading only": rate(lambda: _read(path), megabytes),
+            },
+            f"{megabytes:.0f} MB of WAT; ours with absolute URLs, titles, languages and a ledger",
+        )
+
+
+def _ours(path: Path) -> None:
+    for _ in read_file(str(path), languages=None):
+        pass
+
+
+def _cc2dataset(path: Path) -> None:
+    with path.open("rb") as stream:
+        extract_documents_from_wat(stream, "image")
+
+
+def _read(path: Path) -> None:
+    with path.open("rb") as stream:
+        for record in ArchiveIterator(stream):
+            record.reader.read()

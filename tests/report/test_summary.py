@@ -1,0 +1,53 @@
+from pathlib import Path
+
+from rich.console import Console
+
+from curation.record import RunRecord
+from curation.report.summary import summarise
+
+
+def record(job, rows, dropped, fresh=True, **facts):
+    return RunRecord(
+        job=job, run_id="x", semantics=1, config={}, inputs=[], rows={"in": rows[0], "out": rows[1]},
+        dropped=dropped, facts=facts, seconds=1.25, made={}, folder=Path("/work") / job, fresh=fresh,
+    )  # fmt: skip
+
+
+def printed(*records):
+    console = Console(width=100, record=True, file=None, quiet=False)
+    with console.capture() as capture:
+        console.print(summarise(records, Path("/work/_log")))
+    return capture.get()
+
+
+EXTRACT = record(
+    "extract", (100, 60), {"empty_text": 30, "duplicate": 10}, False,
+    files=3, files_with_errors=1, files_truncated=2, faults={"malformed_json": 4},
+)  # fmt: skip
+
+
+def test_the_funnel_names_every_reason_heaviest_first():
+    text = printed(EXTRACT, record("match", (60, 20), {"no_match": 40}))
+    assert "found in the files" in text
+    assert "empty_text 30  duplicate 10" in text
+    assert "done before" in text
+    assert "33.3%" in text
+    assert "1.2" in text
+
+
+def test_what_is_wrong_is_said():
+    text = printed(EXTRACT)
+    assert "1 of 3 files could not be read to their end, 2 are cut off" in text
+    assert "malformed_json 4" in text
+    download = record(
+        "download", (60, 50), {"failed_to_download": 10},
+        images=30, images_by_status={"success": 25}, errors={"HTTP Error 404: Not Found": 5},
+    )  # fmt: skip
+    assert "5 of 30 images failed: HTTP Error 404: Not Found (5)" in printed(download)
+    empty = record("extract", (0, 0), {}, files=1, files_with_errors=0, files_truncated=0, faults={})
+    assert "the pool is empty" in printed(empty)
+
+
+def test_it_says_what_to_do_next():
+    assert "python jobs/match.py --pool /work/extract" in printed(EXTRACT)
+    assert "python jobs/download.py --curated /work/balance" in printed(record("balance", (1, 1), {}))

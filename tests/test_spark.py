@@ -1,0 +1,80 @@
+"""The session, in processes of its own: how it starts depends on who started the process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curation.config import Match
+from curation.runs import match
+from tests.conftest import ROOT
+from tests.runs.conftest import make_pool, rows
+from tests.stages.conftest import pairs
+
+PRINT = """
+import sys
+from pathlib import Path
+from curation.spark import Session
+session = Session("test", master=sys.argv[2] or None, log=Path(sys.argv[1]))
+assert not session.started
+spark = session()
+assert session() is spark
+keys = ("spark.master", "spark.sql.session.timeZone", "spark.driver.host", "spark.driver.memory")
+print(*(spark.conf.get(key, None) for key in keys))
+session.stop()
+"""
+
+
+def settings(tmp_path, submit_args="", master="", command=(sys.executable, "-c", PRINT)):
+    result = subprocess.run(
+        [*command, str(tmp_path / "log"), master],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYSPARK_SUBMIT_ARGS": submit_args or "pyspark-shell"},
+        timeout=120,
+        check=True,
+    )
+    return result.stdout.split(), result.stderr
+
+
+def test_defaults_and_a_quiet_terminal(tmp_path):
+    (master, zone, host, memory), stderr = settings(tmp_path)
+    assert (master, zone, host) == ("local[*]", "UTC", "127.0.0.1")
+    assert memory.endswith("g")
+    assert stderr == ""
+    assert "WARNING" in (tmp_path / "log").read_text()  # what Spark says at its start
+
+
+def test_the_users_settings_win(tmp_path):
+    arguments = "--master local[1] --driver-memory 2g --conf spark.sql.session.timeZone=CET pyspark-shell"
+    (master, zone, _, memory), _ = settings(tmp_path, arguments)
+    assert (master, zone, memory) == ("local[1]", "CET", "2g")
+    (master, *_), _ = settings(tmp_path, arguments, master="local[2]")
+    assert master == "local[2]"
+
+
+@pytest.fixture
+def small_run(session, tmp_path):
+    pool = make_pool(tmp_path / "pool", pairs(["a cat", "a dog", "a bird"]))
+    (tmp_path / "entries.txt").write_text("cat\ndog\n")
+    arguments = {"pool": str(pool.folder), "vocabulary": str(tmp_path / "entries.txt")}
+    return match(session, Match(**arguments, output=str(tmp_path / "expected")))[0], arguments
+
+
+def test_spark_submit_does_what_python_does(tmp_path, small_run):
+    """With the venv activated, as the README says: its bin/ first on PATH, nothing else."""
+    expected, arguments = small_run
+    flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYSPARK")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    command = ["spark-submit", "--master", "local[1]", str(ROOT / "jobs" / "match.py"), *flags]
+    subprocess.run(
+        [*command, "--output", str(tmp_path / "out")],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert rows(tmp_path / "out" / "pairs") == rows(expected.folder / "pairs")
