@@ -1,13 +1,13 @@
 """The command line that all jobs share: flags from a configuration class, one line for an error."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from curation import io
 from curation.errors import InputError
@@ -18,15 +18,18 @@ from curation.spark import Session
 
 Run = Callable[[Session, Any], list[RunRecord]]
 
+Tell = Callable[[Sequence[RunRecord], Path], RenderableType]
+
 LOG = "_log"
 
 
-def main(run: Run, config_class: type[Any]) -> None:
+def main(run: Run, config_class: type[Any], tell: Tell = summarise) -> None:
     """Run a job from `sys.argv` and exit: 0 done, 1 failed, 2 not usable as given, 130 interrupted.
 
     Args:
         run: the step; takes a session and a configuration, gives the records of what it made.
         config_class: class of the configuration; its fields are the flags, its docstring the help.
+        tell: makes what is printed at the end from the records and the path of the log.
     """
     app = App(
         name=Path(sys.argv[0]).name,
@@ -37,7 +40,7 @@ def main(run: Run, config_class: type[Any]) -> None:
     )
 
     def job(config: Any, master: str | None = None) -> int:
-        return _run(run, config, master)
+        return _run(run, config, master, tell)
 
     job.__annotations__["config"] = Annotated[config_class, Parameter(name="*")]
     job.__annotations__["master"] = Annotated[
@@ -68,7 +71,7 @@ def _refuse_unknown_flags(app: App) -> None:
             raise InputError(f"Unknown flag {flag}. See --help.")
 
 
-def _run(run: Run, config: Any, master: str | None) -> int:
+def _run(run: Run, config: Any, master: str | None, tell: Tell) -> int:
     log = io.local_folder(config.output, "--output") / LOG
     with _log_of_a_run(log):
         session = Session(f"curation {run.__name__}", master=master, log=log)
@@ -86,7 +89,7 @@ def _run(run: Run, config: Any, master: str | None) -> int:
             return 1
         finally:
             session.stop()
-    Console().print(summarise(records, log))
+    Console().print(tell(records, log))
     return 0
 
 

@@ -9,6 +9,9 @@ from rich.text import Text
 
 from curation.record import RunRecord
 
+_ERRORS = 5
+_ERROR_LENGTH = 60
+
 _NEXT = {
     "build_vocabulary": "jobs/match.py --pool POOL --vocabulary {folder} --output MATCHES",
     "extract": "jobs/match.py --pool {folder} --vocabulary metadata/wordnet --output MATCHES",
@@ -28,7 +31,7 @@ def summarise(records: Sequence[RunRecord], log: Path) -> RenderableType:
         Something for a `rich.console.Console` to print.
     """
     last = records[-1]
-    lines = [line for record in records for line in _warnings(record)]
+    lines = [line for record in records for line in warnings(record)]
     if last.job in _NEXT:
         lines.append(
             Text.assemble(("next  ", "bold"), "python " + _NEXT[last.job].format(folder=last.folder))
@@ -56,31 +59,46 @@ def funnel(records: Sequence[RunRecord]) -> Table:
             record.job,
             f"{record.rows['out']:,}",
             f"{record.rows['out'] / record.rows['in']:.1%}" if record.rows["in"] else "",
-            "  ".join(f"{reason} {n:,}" for reason, n in reasons),
+            "  ".join(f"{reason}\u00a0{n:,}" for reason, n in reasons),
             f"{record.seconds:.1f}" if record.fresh else "done before",
         )
     return table
 
 
-def _warnings(record: RunRecord) -> list[Text]:
+def warnings(record: RunRecord) -> list[Text]:
+    """What went wrong in a step without stopping it."""
+    found = {"extract": _extract_warnings, "download": _download_warnings}.get(record.job, lambda _: [])(
+        record
+    )
+    return [Text.assemble(("note  ", "bold yellow"), warning) for warning in found]
+
+
+def _extract_warnings(record: RunRecord) -> list[str]:
+    facts, ledger = record.facts, record.folder / "files"
+    found = []
+    if facts["files_with_errors"]:
+        found.append(f"{facts['files_with_errors']:,} of {facts['files']:,} files had errors; see {ledger}")
+    if facts["files_truncated"]:
+        found.append(f"{facts['files_truncated']:,} of {facts['files']:,} files are cut off; see {ledger}")
+    if facts["faults"]:
+        faults = ", ".join(f"{name} {n:,}" for name, n in facts["faults"].items())
+        found.append(f"passed over: {faults}; by file in {ledger}")
+    if not record.rows["out"]:
+        found.append("the pool is empty")
+    return found
+
+
+def _download_warnings(record: RunRecord) -> list[str]:
     facts = record.facts
-    warnings = []
-    if record.job == "extract":
-        if facts["files_with_errors"] or facts["files_truncated"]:
-            warnings.append(
-                f"{facts['files_with_errors']} of {facts['files']} files could not be read to their end, "
-                f"{facts['files_truncated']} are cut off; {record.folder / 'files'} names them"
-            )
-        if facts["faults"]:
-            faults = ", ".join(f"{name} {n:,}" for name, n in facts["faults"].items())
-            warnings.append(
-                f"faulty records were passed over: {faults}; by file in {record.folder / 'files'}"
-            )
-        if not record.rows["out"]:
-            warnings.append("the pool is empty")
-    if record.job == "download":
-        fetched = facts["images_by_status"].get("success", 0)
-        if fetched < facts["images"]:
-            errors = "; ".join(f"{message} ({n:,})" for message, n in list(facts["errors"].items())[:5])
-            warnings.append(f"{facts['images'] - fetched:,} of {facts['images']:,} images failed: {errors}")
-    return [Text.assemble(("note  ", "bold yellow"), warning) for warning in warnings]
+    failed = facts["images"] - facts["images_by_status"].get("success", 0)
+    if not failed:
+        return []
+    commonest = list(facts["errors"].items())[:_ERRORS]
+    errors = "; ".join(f"{_brief(message)} ({n:,})" for message, n in commonest)
+    return [f"{failed:,} of {facts['images']:,} images failed: {errors}"]
+
+
+def _brief(message: str) -> str:
+    """An error message of another program, in a line and not a long one."""
+    line = " ".join(message.split())
+    return line if len(line) <= _ERROR_LENGTH else line[:_ERROR_LENGTH] + "…"

@@ -64,8 +64,7 @@ def balance(session: Session, config: Balance) -> list[RunRecord]:
         spark = session()
         matches = read_tables(spark, *(source.folder / "pairs" for source in sources))
         lists = Lists(counts)
-        with progress(spark, "choose t"):
-            t = _choose_t(matches, lists, config, rows=sum(source.rows["out"] for source in sources))
+        t = _choose_t(matches, lists, config, rows=sum(source.rows["out"] for source in sources))
         probability = lists.probability(t)
         with progress(spark, "balance"):
             drawn = balance_stage(matches, probability=probability, seed=config.seed)
@@ -143,7 +142,10 @@ def _choose_t(matches: DataFrame, lists: Lists, config: Balance, *, rows: int) -
         return _expected_sizes(matches, np.stack([lists.probability(lists.with_t(t)) for t in thresholds]))
 
     english = lists.of.get(ENGLISH, lists.all)
-    t, size = threshold_for_size(english if len(lists.of) > 1 else lists.all, wanted, expected)
+    with progress(matches.sparkSession, "choose t"):
+        t, size = threshold_for_size(english, wanted, expected)
+    if abs(size - wanted) > max(0.001 * wanted, 1):
+        raise InputError(f"no t is expected to keep {wanted:,.0f} pairs; the nearest keeps {size:,.0f}")
     announce(f"t = {t:,.6g} is expected to keep {size:,.1f} pairs, for {config.target:,} after the download")
     return lists.with_t(t)
 

@@ -29,7 +29,7 @@ EXTRACT = record(
 def test_the_funnel_names_every_reason_heaviest_first():
     text = printed(EXTRACT, record("match", (60, 20), {"no_match": 40}))
     assert "found in the files" in text
-    assert "empty_text 30  duplicate 10" in text
+    assert "empty_text\u00a030  duplicate\u00a010" in text
     assert "done before" in text
     assert "33.3%" in text
     assert "1.2" in text
@@ -37,7 +37,8 @@ def test_the_funnel_names_every_reason_heaviest_first():
 
 def test_what_is_wrong_is_said():
     text = printed(EXTRACT)
-    assert "1 of 3 files could not be read to their end, 2 are cut off" in text
+    assert "1 of 3 files had errors" in text
+    assert "2 of 3 files are cut off" in text
     assert "malformed_json 4" in text
     download = record(
         "download", (60, 50), {"failed_to_download": 10},
