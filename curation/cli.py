@@ -1,5 +1,6 @@
 """The command line that all jobs share: flags from a configuration class, one line for an error."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ def _run(run: Run, config: Any, master: str | None, tell: Tell) -> int:
             return 130
         except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, the log has it)
             logger.exception("failed")
-            _complain(f"{type(error).__name__}: {_one_line(error)[:300]} (all of it in {log})")
+            _complain(f"{_gist(error)} (all of it in {log})")
             return 1
         finally:
             session.stop()
@@ -110,6 +111,13 @@ def _log_of_a_run(log: Path) -> Iterator[None]:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _gist(error: Exception) -> str:
+    """The line that says what happened: of a worker's traceback the last, else the first."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    raised = [line for line in lines if re.match(r"(\w+\.)*\w+(Error|Exception): ", line)]
+    return f"{type(error).__name__}: {(raised or lines[:1])[-1][:300]}"
 
 
 def _complain(message: str) -> None:

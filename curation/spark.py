@@ -92,6 +92,7 @@ def _defaults(name: str, master: str) -> dict[str, str]:
     }
     return (alone if master.startswith("local[") or master == "local" else {}) | {
         "spark.app.name": name,
+        "spark.log.level": "WARN",
         "spark.ui.enabled": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
         "spark.sql.parquet.compression.codec": "zstd",

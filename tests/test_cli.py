@@ -80,3 +80,20 @@ def test_an_output_that_cannot_be_made(tmp_path):
     entries = vocabulary(tmp_path, "cat\n")
     result = run("match", "--pool", tmp_path, "--vocabulary", entries, "--output", tmp_path / "file" / "out")
     assert_refused(result, "file")
+
+
+def test_a_failure_is_told_in_a_line_and_logged_in_full(tmp_path):
+    """A worker's traceback is for the log; its last line is for the user."""
+    code = (
+        "import sys; from curation.cli import main; from curation.config import Match\n"
+        "def crash(session, config):\n"
+        "    raise RuntimeError('An exception\\nTraceback:\\n  File x\\nValueError: no such colour\\n')\n"
+        "main(crash, Match)"
+    )
+    flags = ["--pool", "p", "--vocabulary", "v", "--output", str(tmp_path / "out")]
+    result = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert re.fullmatch(
+        r"error: RuntimeError: ValueError: no such colour \(all of it in .*_log\)\n", result.stderr
+    )
+    assert "Traceback" in (tmp_path / "out" / "_log").read_text()

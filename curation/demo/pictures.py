@@ -69,7 +69,7 @@ def draw(picture: Picture) -> bytes:
     pen = _Pen(ImageDraw.Draw(image), left, top, side)
     SUBJECTS[picture.subject](pen, COLOURS[picture.colour], rng)
     if picture.lettering:
-        _letter(image, picture.lettering, room)
+        _letter(image, picture.lettering, room, _PALE if sum(COLOURS[picture.ground]) < 360 else _INK)
     return _encode(image, picture)
 
 
@@ -90,12 +90,12 @@ def _ground(colour: Colour, size: tuple[int, int]) -> Image.Image:
     return ImageOps.colorize(Image.linear_gradient("L").resize(size), light, dark)
 
 
-def _letter(image: Image.Image, words: str, top: float) -> None:
+def _letter(image: Image.Image, words: str, top: float, ink: Colour) -> None:
     """Write words below the subject, in a size that fits them in."""
     width, height = image.size
     points = min((height - top) * 0.6, 1.7 * width / len(words))
     font = ImageFont.load_default(points)
-    ImageDraw.Draw(image).text((width / 2, (top + height) / 2), words, _INK, font, anchor="mm")
+    ImageDraw.Draw(image).text((width / 2, (top + height) / 2), words, ink, font, anchor="mm")
 
 
 def _mixed(colour: Colour, other: Colour, share: float) -> Colour:

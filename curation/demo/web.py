@@ -1,120 +1,134 @@
-"""The small web: pages about pictures as Common Crawl would have archived them, and what its server says.
+"""The small web: pages about pictures, and what its server says when it is asked for them.
 
-A heavy head (cats, dogs, colours, photos) and a long tail (each rare name a few times), junk texts,
+A heavy head (cats, dogs, colours, images) and a long tail (rare names, a few times each), junk texts,
 images under several texts, and links that are broken in every way that the real web knows.
 """
 
-import gzip
-import json
+import hashlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
-from urllib.parse import urljoin
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import quote
 
 from curation.demo.pictures import COLOURS, MEDIA_TYPES, Picture, draw
 from curation.demo.server import Answer
+from curation.demo.wat import Link, Page
 
-COMMON = 700
-IMAGES_A_PAGE = 20
-PAGES_A_FILE = 12
 SLOW_SECONDS = 20.0
 
-COMMON_SUBJECTS = (
-    "cat",
-    "cat",
-    "cat",
-    "dog",
-    "dog",
-    "bird",
-    "flower",
-    "tree",
-    "star",
-    "circle",
-    "sunset",
-    "square",
-)
-COMMON_TEXTS = (
-    "photo of a {colour} {subject}",
-    "a {colour} {subject} on a {ground} ground",
+_COMMON = 1000
+_COMMON_SUBJECTS = {
+    "cat": 5,
+    "dog": 3,
+    "bird": 2,
+    "flower": 2,
+    "sunset": 2,
+    "star": 1,
+    "circle": 1,
+    "square": 1,
+}
+_COMMON_TEXTS = (
+    "photo of {a_colour} {subject}",
+    "{a_colour} {subject} on {a_ground} ground",
     "The {colour} {subject} - image {number}",
     "{subject}, {colour}",
     "{colour} {subject} photo, free image",
 )
-RARE_TEXTS = ("a {name} in the morning light", "{name}", "drawing of a {name}, {colour}")
-RARE_NAMES: Mapping[str, tuple[str, ...]] = {
-    "bird": (
-        "kingfisher",
-        "puffin",
-        "hoopoe",
-        "avocet",
-        "bittern",
-        "nuthatch",
-        "goldfinch",
-        "lapwing",
-        "waxwing",
-    ),
-    "fish": (
-        "haddock",
-        "mackerel",
-        "tench",
-        "sturgeon",
-        "lumpfish",
-        "gurnard",
-        "pollack",
-        "dace",
-        "angelfish",
-    ),
-    "flower": (
-        "edelweiss",
-        "snapdragon",
-        "foxglove",
-        "columbine",
-        "larkspur",
-        "harebell",
-        "fritillary",
-        "oxlip",
-    ),
-    "tree": ("baobab", "hornbeam", "sycamore", "ginkgo", "alder", "rowan", "aspen", "quince", "medlar"),
-    "conifer": ("larch", "spruce", "juniper", "sequoia", "yew", "arborvitae", "bristlecone pine"),
-    "fern": ("bracken", "maidenhair", "spleenwort", "polypody", "tree fern", "adder's tongue"),
-    "moth": ("atlas moth", "tiger moth", "hawkmoth", "codling moth", "luna moth", "polyphemus moth"),
-    "map": ("archipelago", "peninsula", "isthmus", "fjord", "atoll", "delta", "estuary", "lagoon"),
+_RARE_A_SUBJECT = 24
+_RARE_TEXTS = ("{name}", "the {name} in the morning light", "old engraving: {name}", "{name}, {colour}")
+_RARE_SUBJECTS = {
+    "sparrow": "bird",
+    "warbler": "bird",
+    "swallow": "bird",
+    "terrier": "dog",
+    "spaniel": "dog",
+    "perch": "fish",
+    "trout": "fish",
+    "daisy": "flower",
+    "orchid": "flower",
+    "poppy": "flower",
+    "birch": "tree",
+    "maple": "tree",
+    "oak": "tree",
+    "pine": "conifer",
+    "spruce": "conifer",
+    "fern": "fern",
+    "moth": "moth",
+    "islands": "map",
+    "river": "map",
 }
-JUNK = ("image", "IMG_1234.jpg", "", " ", "&nbsp;", "photo.jpg", "☆", "click to enlarge " * 40)
+"""What to draw of a name, by its last word."""
+
+_JUNK = (
+    "image",
+    "IMG_1234.jpg",
+    "",
+    "DSC_0042",
+    " ",
+    "Katze auf der Mauer",
+    "&nbsp;",
+    "untitled-1",
+    "☆",
+    "ネコの写真",
+    "screenshot_2024.png",
+    "cheap images here " * 300,
+)
 
 DAMAGES = ("missing", "slow", "cut", "page", "moved", "loop", "error", "noai", "empty")
-"""What can be wrong with an image: the word in its path tells the server."""
+"""What can be wrong with an image: the first word of its path tells the server."""
+
+_DAMAGED_EACH = 2
+_LINKS_A_PAGE = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Link:
-    """An image link of a page, as a WAT file has it: attributes that are None are not there."""
+def rare_names(entries: Iterable[str]) -> dict[str, list[str]]:
+    """Choose names for the tail, such as `luna moth`, that a picture can do justice to.
 
-    url: str | None
-    alt: str | None = None
-    title: str | None = None
+    Args:
+        entries: of a vocabulary.
+
+    Returns:
+        Names by subject, chosen by hash, the same every time.
+    """
+    names: dict[str, list[str]] = {subject: [] for subject in _RARE_SUBJECTS.values()}
+    for entry in sorted(entries, key=lambda entry: hashlib.md5(entry.encode()).digest()):
+        subject = _RARE_SUBJECTS.get(entry.rpartition(" ")[2]) if " " in entry else None
+        if subject is not None and len(names[subject]) < _RARE_A_SUBJECT:
+            names[subject].append(entry)
+    return names
 
 
 class Web:
-    """All of the small web: its links and the answers of its server.
+    """All of the small web: its links and the answers of its server. Paths stand for themselves.
 
     Args:
-        origin: of the server, such as `http://127.0.0.1:8765`.
+        names: rare names by subject.
     """
 
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
+    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
         self._pictures: dict[str, Picture] = {}
         self._rng = random.Random("the small web")
+        self._names = [(subject, name) for subject in names for name in names[subject]]
         self.links = [*self._common(), *self._rare(), *self._damaged(), *self._junk()]
         self._rng.shuffle(self.links)
 
-    @property
-    def pages(self) -> int:
-        """The number of pages."""
-        return -(-len(self.links) // IMAGES_A_PAGE)
+    def pages(self, origin: str) -> list[Page]:
+        """The pages: a third on the server itself, a third elsewhere with a base, a third without.
+
+        Args:
+            origin: of the server, such as `http://127.0.0.1:8765`. No image is anywhere else.
+        """
+        pages = []
+        for number, first in enumerate(range(0, len(self.links), _LINKS_A_PAGE)):
+            site = (f"{origin}/diary", "http://www.pictures.example", "http://blog.example/posts")[number % 3]
+            base = f"{origin}/pictures/" if number % 3 == 1 else None
+            start = origin if number % 3 == 2 else ".."
+            links = [
+                replace(link, url=start + link.url) if link.url and link.url.startswith("/") else link
+                for link in self.links[first : first + _LINKS_A_PAGE]
+            ]
+            pages.append(Page(url=f"{site}/{number}.html", base=base, links=links))
+        return pages
 
     def answer(self, path: str) -> Answer | None:
         """What the server says to a request for a path; None where there is nothing."""
@@ -132,46 +146,48 @@ class Web:
             "moved": good if moved else Answer(status=302, headers={"Location": f"{path}?moved"}),
             "loop": Answer(status=302, headers={"Location": path}),
             "error": Answer(status=500),
-            "noai": replace(good, headers={"X-Robots-Tag": "noai"}),
-            "empty": Answer(),
+            "noai": replace(good, headers={**good.headers, "X-Robots-Tag": "noai"}),
+            "empty": Answer(headers=good.headers),
         }.get(damage, good)
 
     def _common(self) -> Iterator[Link]:
-        for number in range(COMMON):
-            subject = self._rng.choice(COMMON_SUBJECTS)
-            picture = self._picture(subject, number)
+        subjects = self._rng.choices(list(_COMMON_SUBJECTS), list(_COMMON_SUBJECTS.values()), k=_COMMON)
+        for number, subject in enumerate(subjects):
+            picture = self._picture(subject, f"{number}")
             path = self._publish("pictures", f"{subject}-{number}", picture)
-            text = self._rng.choice(COMMON_TEXTS).format(number=number, **vars(picture))
+            words = {"a_colour": _with_article(picture.colour), "a_ground": _with_article(picture.ground)}
+            words |= {"colour": picture.colour, "subject": subject, "number": f"{number}"}
+            text = self._rng.choice(_COMMON_TEXTS).format(**words)
             yield Link(url=path, alt=text)
-            if number % 5 == 0:  # the same link again on another page, and once with a text of its own
+            if number % 5 == 0:  # the same again on another page, and once more under another text
                 yield Link(url=path, alt=text)
-                yield Link(url=self.origin + path, title=f"my {subject}", alt="")
+                yield Link(url=path, alt="", title=f"my {subject}")
 
     def _rare(self) -> Iterator[Link]:
-        for subject, names in RARE_NAMES.items():
-            for name in names:
-                for number in range(self._rng.randint(1, 3)):
-                    picture = replace(self._picture(subject, number), lettering=name, seed=f"{name} {number}")
-                    path = self._publish("herbarium", f"{name.replace(' ', '%20')}-{number}", picture)
-                    text = self._rng.choice(RARE_TEXTS).format(name=name, colour=picture.colour)
-                    yield Link(url=path, alt=text, title=f"{name}, plate {number}" if number else None)
+        for subject, name in self._names:
+            for number in range(self._rng.choice((1, 1, 2, 3))):
+                picture = replace(self._picture(subject, f"{name} {number}"), lettering=name)
+                path = self._publish("plates", f"{quote(name)}-{number}", picture)
+                text = self._rng.choice(_RARE_TEXTS).format(name=name, colour=picture.colour)
+                yield Link(url=path, alt=text, title=f"{name} ({number})" if number else None)
 
     def _damaged(self) -> Iterator[Link]:
-        names = [(subject, name) for subject, names in RARE_NAMES.items() for name in names]
+        """Rare names, so that the draw keeps every one of them."""
+        names = iter(self._rng.sample(self._names, _DAMAGED_EACH * len(DAMAGES)))
         for damage in DAMAGES:
-            for number in range(2):
-                subject, name = names.pop(self._rng.randrange(len(names)))
-                path = self._publish(damage, f"{number}", self._picture(subject, number))
+            for number in range(_DAMAGED_EACH):
+                subject, name = next(names)
+                path = self._publish(damage, f"{number}", self._picture(subject, name))
                 yield Link(url=path, alt=f"another {name}")
 
     def _junk(self) -> Iterator[Link]:
-        for number in range(120):
-            path = self._publish("pictures", f"junk-{number}", self._picture("square", number))
-            yield Link(url=path, alt=JUNK[number % len(JUNK)])
+        for number in range(15 * len(_JUNK)):
+            path = self._publish("pictures", f"junk-{number}", self._picture("square", f"{number}"))
+            yield Link(url=path, alt=_JUNK[number % len(_JUNK)])
         yield Link(url=None, alt="a cat without a link")
         yield Link(url="data:image/gif;base64,R0lGODlhAQABAAAAACw=", alt="spacer")
 
-    def _picture(self, subject: str, number: int) -> Picture:
+    def _picture(self, subject: str, seed: str) -> Picture:
         rng = self._rng
         colour, ground = rng.sample(sorted(COLOURS), 2)
         return Picture(
@@ -181,7 +197,7 @@ class Web:
             size=(rng.randint(200, 640), rng.randint(200, 480)),
             format=rng.choice(("jpg", "jpg", "jpg", "png", "webp")),
             turned=rng.random() < 0.1,
-            seed=f"{subject} {number}",
+            seed=f"{subject} {seed}",
         )
 
     def _publish(self, folder: str, name: str, picture: Picture) -> str:
@@ -190,76 +206,5 @@ class Web:
         return path
 
 
-def write_wats(web: Web, folder: Path) -> list[Path]:
-    """Write the pages as WAT files: one with a record whose JSON is broken, one that is cut off.
-
-    A file that is there already stays as it is, time and all, so that a second demo reads the same input.
-
-    Args:
-        web: what to write.
-        folder: where to.
-
-    Returns:
-        The paths of the files.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    records = [_record(*page) for page in _pages(web)]
-    broken = _member(
-        "http://127.0.0.1/broken", b'{"Envelope":{"Payload-Metadata":{"HTTP-Response-Metadata":{"HTM'
-    )
-    paths = []
-    for number, first in enumerate(range(0, len(records), PAGES_A_FILE)):
-        content = b"".join(records[first : first + PAGES_A_FILE])
-        if number == 0:
-            content = broken + content
-        if first + PAGES_A_FILE >= len(records):
-            content = content[:-40]
-        path = folder / f"small-web-{number:05d}.warc.wat.gz"
-        if not path.exists() or path.read_bytes() != content:
-            path.write_bytes(content)
-        paths.append(path)
-    return paths
-
-
-def _pages(web: Web) -> Iterator[tuple[str, str | None, Sequence[Link]]]:
-    """URL, base and links of each page; a third link absolutely, a third to a base, a third to themselves."""
-    for number in range(web.pages):
-        links = web.links[number * IMAGES_A_PAGE : (number + 1) * IMAGES_A_PAGE]
-        url = f"{web.origin}/diary/{number}.html"
-        if number % 3 == 0:
-            yield url, None, [replace(link, url=link.url and urljoin(url, link.url)) for link in links]
-        else:
-            yield url, "/" if number % 3 == 1 else None, links
-
-
-def _record(url: str, base: str | None, links: Sequence[Link]) -> bytes:
-    metadata: dict[str, Any] = {"Links": [_wat_link(link) for link in links]}
-    if base is not None:
-        metadata["Head"] = {"Base": base}
-    envelope = {
-        "Envelope": {
-            "WARC-Header-Metadata": {"WARC-Type": "response", "WARC-Target-URI": url},
-            "Payload-Metadata": {
-                "HTTP-Response-Metadata": {
-                    "Response-Message": {"Status": "200"},
-                    "Headers": {"Content-Type": "text/html"},
-                    "HTML-Metadata": metadata,
-                }
-            },
-        }
-    }
-    return _member(url, json.dumps(envelope).encode())
-
-
-def _wat_link(link: Link) -> dict[str, str]:
-    attributes = {"url": link.url, "alt": link.alt, "title": link.title}
-    return {"path": "IMG@/src"} | {name: value for name, value in attributes.items() if value is not None}
-
-
-def _member(url: str, body: bytes) -> bytes:
-    """A WARC record in a gzip member of its own."""
-    head = (
-        f"WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2026-01-01T00:00:00Z\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return gzip.compress(head.encode() + body + b"\r\n\r\n", mtime=0)
+def _with_article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"

@@ -1,64 +1,135 @@
-import gzip
 import io
-import json
+import subprocess
+import sys
+from collections import Counter
+from urllib.parse import urljoin
 
 import pytest
 from PIL import Image
 
-from curation.demo.pictures import SUBJECTS, Picture, draw
-from curation.demo.web import DAMAGES, RARE_NAMES, Web, write_wats
+from curation.core.matcher import Matcher
+from curation.demo.pictures import COLOURS, SUBJECTS, Picture, draw
+from curation.demo.web import DAMAGES, Web, rare_names
 from curation.vocabulary.vocabulary import read_vocabulary
 
 ORIGIN = "http://127.0.0.1:1234"
 
 
 @pytest.fixture(scope="module")
-def web():
-    return Web(ORIGIN)
+def names(wordnet):
+    return rare_names(read_vocabulary(str(wordnet)).entries("en").to_pylist())
 
 
-def path_of(web, start):
-    return next(link.url for link in web.links if link.url and link.url.startswith(start))
+@pytest.fixture(scope="module")
+def web(names):
+    return Web(names)
 
 
-def test_it_is_the_same_every_time(web):
-    again = Web(ORIGIN)
-    assert again.links == web.links
-    path = path_of(web, "/herbarium/")
-    assert again.answer(path) == web.answer(path)
+def opened(**about):
+    picture = Picture(**{"subject": "cat", "colour": "red", "ground": "blue", "format": "png", **about})
+    return Image.open(io.BytesIO(draw(picture)))
+
+
+def paths(web):
+    return {link.url for link in web.links if link.url and link.url.startswith("/")}
+
+
+def test_rare_names_can_be_drawn_and_do_not_depend_on_order(names):
+    assert set(names) <= SUBJECTS.keys()
+    assert 150 < sum(map(len, names.values())) < 300
+    assert "luna moth" in names["moth"]
+    assert "moth" not in names["moth"]
+    assert rare_names(reversed([name for some in names.values() for name in some])) == names
+
+
+def test_it_is_the_same_in_another_process(web):
+    program = """
+from hashlib import sha256
+from pathlib import Path
+from curation.demo.web import Web, rare_names
+from curation.vocabulary.vocabulary import read_vocabulary
+web = Web(rare_names(read_vocabulary("metadata/wordnet").entries("en").to_pylist()))
+print(hash_of(web))
+"""
+    digest = "hash_of = lambda web: sha256(repr((web.links, [web.answer(l.url) for l in web.links[::40] if l.url])).encode()).hexdigest()\n"
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", digest + program],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(seen) == 1
 
 
 def test_every_good_link_has_a_picture_of_the_type_it_says(web):
-    paths = {link.url.removeprefix(ORIGIN) for link in web.links if link.url and "data:" not in link.url}
-    good = sorted(path for path in paths if path.split("/")[1] in ("pictures", "herbarium"))
-    assert len(good) > 800
+    good = sorted(path for path in paths(web) if path.split("/")[1] in ("pictures", "plates"))
+    assert len(good) > 1000
+    formats = Counter()
     for path in good[::25]:
         answer = web.answer(path)
         image = Image.open(io.BytesIO(answer.body))
         assert Image.MIME[image.format] == answer.headers["Content-Type"]
         assert min(image.size) >= 200
+        formats[image.format] += 1
+    assert formats.keys() == {"JPEG", "PNG", "WEBP"}
     assert web.answer("/nowhere.jpg") is None
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_damage_is_linked_and_answered(web, damage):
-    path = path_of(web, f"/{damage}/")
+    path = min(path for path in paths(web) if path.startswith(f"/{damage}/"))
     answer = web.answer(path)
     if damage == "missing":
         assert answer is None
     elif damage == "moved":
         assert web.answer(answer.headers["Location"]).body
+    elif damage == "loop":
+        assert answer.headers["Location"] == path
+    elif damage == "cut":
+        assert 0 < len(answer.body) < answer.declared_length
+    elif damage == "slow":
+        assert answer.delay_seconds > 10
     else:
-        assert answer != web.answer(path_of(web, "/pictures/"))
+        assert (answer.status, "noai" in answer.headers.values()) != (200, False) or not answer.body[:4].strip(
+            b"\x89PNG\xff\xd8RIF"
+        )
+
+
+def test_pages_link_in_three_ways_and_to_nothing_but_the_server(web):
+    pages = web.pages(ORIGIN)
+    resolved = Counter(
+        urljoin(page.base or page.url, link.url)
+        for page in pages
+        for link in page.links
+        if link.url and not link.url.startswith("data:")
+    )
+    assert {url.removeprefix(ORIGIN) for url in resolved} == paths(web)
+    assert resolved.most_common(1)[0][1] > 2
+    assert {(page.url.startswith(ORIGIN), page.base is None) for page in pages} == {
+        (True, True),
+        (False, True),
+        (False, False),
+    }
+
+
+def test_the_head_is_heavy_and_the_tail_is_long(web, wordnet):
+    entries = read_vocabulary(str(wordnet)).entries("en")
+    texts = sorted({(link.url or "", text) for link in web.links for text in (link.alt, link.title) if text})
+    ids = Matcher(entries, boundary="word").match([text for _, text in texts])
+    counts = Counter(ids.flatten().to_pylist())
+    heavy = {entries[entry].as_py() for entry, _ in counts.most_common(10)}
+    assert {"image", "cat", "dog"} <= heavy
+    assert sum(count <= 5 for count in counts.values()) > 150
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_pictures_show_their_colour(subject):
-    size = (120, 120)
     shown = {
-        Image.open(
-            io.BytesIO(draw(Picture(subject=subject, colour=colour, ground="white", size=size, format="png")))
-        )
+        opened(subject=subject, colour=colour, ground="white", size=(120, 120))
         .convert("RGB")
         .resize((1, 1), Image.Resampling.BOX)
         .getpixel((0, 0))
@@ -67,35 +138,20 @@ def test_pictures_show_their_colour(subject):
     assert len(shown) == 2
 
 
-def test_a_turned_picture_says_so():
-    upright, turned = (
-        Image.open(io.BytesIO(draw(Picture(subject="cat", colour="red", ground="blue", turned=turned))))
-        for turned in (False, True)
+@pytest.mark.parametrize("ground", COLOURS)
+def test_lettering_can_be_read_on_every_ground(ground):
+    size = (200, 200)
+    bare, lettered = (
+        opened(ground=ground, colour=ground, lettering=words, size=size)
+        .convert("L")
+        .crop((0, 164, *size))
+        .getextrema()
+        for words in ("", "luna moth")
     )
+    assert max(abs(a - b) for a, b in zip(bare, lettered, strict=True)) > 60
+
+
+def test_a_turned_picture_says_so():
+    upright, turned = (opened(format="jpg", turned=turned) for turned in (False, True))
     assert (upright.size, turned.size) == ((400, 300), (300, 400))
     assert turned.getexif()[0x0112] == 6
-
-
-def test_rare_names_are_entries_of_wordnet(wordnet):
-    entries = set(read_vocabulary(str(wordnet)).entries("en").to_pylist())
-    assert {name for names in RARE_NAMES.values() for name in names} <= entries
-
-
-def test_wat_files_are_written_once_and_one_is_cut_off(web, tmp_path):
-    paths = write_wats(web, tmp_path)
-    assert len(paths) == -(-web.pages // 12)
-    stamps = [path.stat().st_mtime_ns for path in paths]
-    assert write_wats(web, tmp_path) == paths
-    assert [path.stat().st_mtime_ns for path in paths] == stamps
-    links = [
-        link
-        for path in paths[1:-1]
-        for line in gzip.decompress(path.read_bytes()).split(b"\r\n")
-        if line.startswith(b'{"Envelope"')
-        for link in json.loads(line)["Envelope"]["Payload-Metadata"]["HTTP-Response-Metadata"][
-            "HTML-Metadata"
-        ]["Links"]
-    ]
-    assert len(links) == (len(paths) - 2) * 12 * 20
-    with pytest.raises(EOFError):
-        gzip.decompress(paths[-1].read_bytes())

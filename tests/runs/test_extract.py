@@ -10,6 +10,7 @@ import pytest
 
 from curation.config import Extract
 from curation.core.identity import pair_uid
+from curation.demo.server import Answer, Server
 from curation.errors import InputError
 from curation.runs import extract
 from curation.schemas import FILES, PAIRS
@@ -112,6 +113,24 @@ def test_against_leaves_out_what_other_pools_hold(session, tmp_path, wats):
     assert new.dropped["in_other_pool"] == 1
     assert new.rows["in"] - new.rows["out"] == sum(new.dropped.values())
     assert new.facts["against"] == [old.run_id]
+
+
+def test_a_sample_of_a_crawl_read_over_http(session, tmp_path, wats):
+    crawl = "crawl-data/CC-MAIN-2024-51"
+    names = [f"{crawl}/segments/1/wat/{n}.warc.wat.gz" for n in range(6)]
+    web = {f"/{name}": Answer(body=(wats / "1.wat.gz").read_bytes()) for name in names}
+    web[f"/{crawl}/wat.paths.gz"] = Answer(body=gzip.compress("\n".join(names).encode()))
+    with Server(web.get) as server:
+        how = {"crawl": ("CC-MAIN-2024-51",), "limit": 2, "seed": 1, "crawl_url": server.origin}
+        (record,) = extract(session, Extract(output=str(tmp_path / "pool"), **how))
+        asked = {path for path in server.requests if path.endswith(".warc.wat.gz")}
+    assert len(asked) == record.facts["files"] == 2
+    ledger = pq.read_table(tmp_path / "pool" / "files").to_pylist()
+    assert {row["path"] for row in ledger} == {server.origin + path for path in asked}
+    assert {row["text"]: (row["seen"], row["crawl"]) for row in rows(tmp_path / "pool" / "pairs")} == {
+        "a cat": (4, "CC-MAIN-2024-51"),
+        "two cats": (2, "CC-MAIN-2024-51"),
+    }
 
 
 def test_the_shared_wat_by_a_second_route(session, tmp_path, shared_data):
