@@ -20,16 +20,17 @@ _LINE_SECONDS = 60.0
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Write the log to a file while the block runs."""
+    """Write the log to a file while the block runs, that of other libraries included."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
+    root = logging.getLogger()  # py4j, for one, tells of an interruption at length
+    root.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        root.removeHandler(handler)
         handler.close()
 
 
@@ -47,18 +48,19 @@ def progress(spark: SparkSession, title: str) -> Iterator[None]:
     """
     logger.info("%s: started", title)
     started = time.monotonic()
-    over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(spark, title, over), daemon=True)
+    over, done = threading.Event(), threading.Event()
+    watcher = threading.Thread(target=_watch, args=(spark, title, over, done), daemon=True)
     watcher.start()
     try:
         yield
+        done.set()
     finally:
         over.set()
         watcher.join()
         logger.info("%s: over after %.1f s", title, time.monotonic() - started)
 
 
-def _watch(spark: SparkSession, title: str, over: threading.Event) -> None:
+def _watch(spark: SparkSession, title: str, over: threading.Event, done: threading.Event) -> None:
     console = Console(stderr=True)
     tasks = _Tasks(spark)
     bar = Progress(
@@ -74,13 +76,14 @@ def _watch(spark: SparkSession, title: str, over: threading.Event) -> None:
     with bar:
         row = bar.add_task(title, total=None)
         while not over.wait(_POLL_SECONDS):
-            done, total = tasks.count()
-            bar.update(row, completed=done, total=total or None)
+            finished, total = tasks.count()
+            bar.update(row, completed=finished, total=total or None)
             if not console.is_terminal and time.monotonic() - last_line > _LINE_SECONDS:
                 last_line = time.monotonic()
-                sys.stderr.write(f"{title}: {done} of {total} tasks\n")
-        done, total = tasks.count()
-        bar.update(row, completed=max(total, 1), total=max(total, 1))
+                sys.stderr.write(f"{title}: {finished} of {total} tasks\n")
+        if done.is_set():
+            _, total = tasks.count()
+            bar.update(row, completed=max(total, 1), total=max(total, 1))
 
 
 class _Tasks:
