@@ -16,27 +16,31 @@ COMMON_CRAWL_URL = "https://data.commoncrawl.org/"
 WITHOUT_EFFECT_ON_ROWS = frozenset({"output", "threads", "crawl_url"})
 
 
-def _flag(help_text: str, **parameter: Any) -> Parameter:
-    return Parameter(help=help_text, **parameter)
+def _flag(help_text: str, *, name: str | None = None, default: str | bool | None = None) -> Parameter:
+    return Parameter(help=help_text, name=name, show_default=default)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractOptions:
     """Which files to read, and which pairs to take from them."""
 
-    input: Annotated[tuple[str, ...], _flag("WAT or WARC files: paths, globs or URLs.")] = ()
+    input: Annotated[tuple[str, ...], _flag("WAT or WARC files: paths, globs or URLs.", default=False)] = ()
     crawl: Annotated[
-        tuple[str, ...], _flag("Crawls of Common Crawl to read the WAT files of, such as CC-MAIN-2024-51.")
+        tuple[str, ...],
+        _flag("Crawls of Common Crawl to read the WAT files of, such as CC-MAIN-2024-51.", default=False),
     ] = ()
     limit: Annotated[
         int | None, _flag("Read only so many files of the crawls: a sample drawn with --seed.")
     ] = None
     languages: Annotated[
         tuple[str, ...],
-        _flag("Keep texts in these languages (ISO codes, told by fastText's lid.176), or all."),
+        _flag(
+            "Keep texts in these languages (ISO codes, told by fastText's lid.176), or all.", default="all"
+        ),
     ] = ("all",)
     against: Annotated[
-        tuple[str, ...], _flag("Leave out the pairs of these POOL folders, so that counts can be added up.")
+        tuple[str, ...],
+        _flag("Leave out the pairs of these POOL folders, so that counts can be added up.", default=False),
     ] = ()
     crawl_url: Annotated[str, _flag("Where --crawl finds Common Crawl.")] = COMMON_CRAWL_URL
     seed: Annotated[int, _flag("The one source of chance.")] = 0
@@ -173,7 +177,9 @@ class Download(DownloadOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curate(ExtractOptions, MatchOptions, BalanceOptions, DownloadOptions):
+class Curate(
+    DownloadOptions, BalanceOptions, MatchOptions, ExtractOptions
+):  # fields go by the last base first
     """Extract, match, balance and download in one go; what is done already is not done again.
 
     Example: jobs/curate.py --input 'crawl/*.wat.gz' --vocabulary metadata/wordnet --t 20000 --output work

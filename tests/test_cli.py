@@ -97,3 +97,17 @@ def test_a_failure_is_told_in_a_line_and_logged_in_full(tmp_path):
         r"error: RuntimeError: ValueError: no such colour \(all of it in .*_log\)\n", result.stderr
     )
     assert "Traceback" in (tmp_path / "out" / "_log").read_text()
+
+
+def test_a_java_that_spark_cannot_use(tmp_path):
+    (tmp_path / "bin").mkdir()
+    java = tmp_path / "bin" / "java"
+    java.write_text("#!/bin/sh\necho 'class file version 61.0, this runtime knows up to 52.0' >&2\nexit 1\n")
+    java.chmod(0o755)
+    (tmp_path / "a.wat").write_text("WARC/1.0\r\n")
+    result = run("extract", "--input", tmp_path / "a.wat", "--output", tmp_path / "out", JAVA_HOME=tmp_path)
+    assert_refused(result, r"Spark did not start \(Java 17 or 21 is needed\); its words are in ")
+    words = Path(result.stderr.split()[-1])
+    assert "class file version 61.0" in words.read_text()
+    words.unlink()
+    assert not (tmp_path / "out").exists()

@@ -17,7 +17,7 @@ from curation.spark import Session
 from curation.stages.count import count
 from curation.stages.match import NO_MATCH
 from curation.stages.match import match as match_stage
-from curation.vocabulary.vocabulary import Vocabulary, read_vocabulary
+from curation.vocabulary.vocabulary import Vocabulary, read_manifest, read_vocabulary
 
 SEMANTICS = 1
 
@@ -42,7 +42,7 @@ def match(session: Session, config: Match) -> list[RunRecord]:
         raise InputError(
             f"{pool.folder} is an empty pool; its files/ and {pool.folder / '_run.json'} say why"
         )
-    vocabulary = read_vocabulary(config.vocabulary)
+    vocabulary, manifest = read_vocabulary(config.vocabulary), read_manifest(config.vocabulary)
     inputs = [pool.run_id, vocabulary.sha256]
     identity = Identity(job="match", semantics=SEMANTICS, config={}, inputs=inputs)
     with claim(output, identity) as attempt:
@@ -67,6 +67,7 @@ def match(session: Session, config: Match) -> list[RunRecord]:
                 "entries": len(vocabulary),
                 "entries_matched": int(np.count_nonzero(counts)),
                 "vocabulary_sha256": vocabulary.sha256,
+                "vocabulary_manifest": manifest,  # its licences must go with the list
                 "pool": pool.run_id,
                 "against": pool.facts["against"],
             },

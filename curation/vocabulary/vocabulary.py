@@ -21,6 +21,7 @@ from curation.schemas import ENTRIES
 from curation.vocabulary.files import exists, gzipped, read_bytes, write_folder
 
 _TABLE = "entries.parquet"
+_MANIFEST = "MANIFEST.json"
 _LANGUAGE = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")  # it names a file
 
 
@@ -133,6 +134,21 @@ def read_vocabulary(path: str) -> Vocabulary:
         raise InputError(f"{path}: {error}") from error
 
 
+def read_manifest(path: str) -> Any:
+    """The manifest of a vocabulary folder, with its licences; None where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    manifest = f"{path.rstrip('/')}/{_MANIFEST}"
+    if not exists(manifest):
+        return None
+    try:
+        return json.loads(read_bytes(manifest))
+    except ValueError as error:
+        raise InputError(f"{manifest}: not JSON: {error}") from error
+
+
 def write_vocabulary(folder: str | Path, vocabulary: Vocabulary, manifest: Mapping[str, Any]) -> None:
     """Write a VOCABULARY folder: `entries.parquet`, a `LANGUAGE.txt.gz` per list, `MANIFEST.json`.
 
@@ -145,7 +161,7 @@ def write_vocabulary(folder: str | Path, vocabulary: Vocabulary, manifest: Mappi
     for language in vocabulary.languages:
         lines = "".join(f"{entry}\n" for entry in vocabulary.entries(language).to_pylist())
         files[f"{language}.txt.gz"] = gzipped(lines.encode())
-    files["MANIFEST.json"] = (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
+    files[_MANIFEST] = (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
     write_folder(Path(folder).absolute(), files)
 
 

@@ -17,6 +17,7 @@ from curation.schemas import ENTRIES
 from curation.vocabulary.vocabulary import (
     Vocabulary,
     one_list,
+    read_manifest,
     read_vocabulary,
     write_vocabulary,
 )
@@ -316,3 +317,12 @@ def test_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InputError, match="cannot be written: No space left on device"):
         write_vocabulary(tmp_path / "v", vocabulary({"en": ["a"]}), {})
     assert not list(tmp_path.iterdir())
+
+
+def test_the_manifest_of_a_folder(tmp_path):
+    write_vocabulary(tmp_path / "v", one_list("en", {"cat": ["x"]}), {"licences": {"x": "free"}})
+    assert read_manifest(str(tmp_path / "v")) == {"licences": {"x": "free"}}
+    assert read_manifest(str(tmp_path)) is None
+    (tmp_path / "v" / "MANIFEST.json").write_text("{")
+    with pytest.raises(InputError, match=r"MANIFEST\.json: not JSON"):
+        read_manifest(str(tmp_path / "v"))
