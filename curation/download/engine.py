@@ -62,24 +62,18 @@ def download_shard(images_folder: str, *, output: str, options: DownloadOptions)
         One row of `DONE`.
     """
     shard = int(Path(images_folder).name.removeprefix("shard="))
-    table = pq.read_table(images_folder, partitioning=None).sort_by("position")
+    images = _columns(pq.read_table(images_folder, partitioning=None).sort_by("position"))
     with tempfile.TemporaryDirectory(prefix="curation-shard-") as scratch:
-        _fetch(table, shard, Path(scratch), options)
-        statuses = _seal(table, Path(scratch), Path(output), shard, options)
+        _fetch(images, shard, Path(scratch), options)
+        statuses = _seal(images, shard, Path(scratch), Path(output), options)
     yield pa.record_batch(
         {"shard": [shard], "images": [len(statuses)], "successes": [statuses.count("success")]}, DONE
     )
 
 
-def _fetch(table: pa.Table, shard: int, scratch: Path, options: DownloadOptions) -> None:
-    """Run img2dataset's downloader on one shard, in the calling process."""
-    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else importing it asks the network for its version
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
-    from img2dataset.downloader import Downloader
-    from img2dataset.resizer import Resizer
-    from img2dataset.writer import WebDatasetSampleWriter
-
-    rows = pa.table(
+def _columns(table: pa.Table) -> pa.Table:
+    """What img2dataset is told of each image, and keeps beside it."""
+    return pa.table(
         {
             "image_id": table["image_id"],
             "uids": table["uids"],
@@ -88,9 +82,19 @@ def _fetch(table: pa.Table, shard: int, scratch: Path, options: DownloadOptions)
             "url": [request_url(url) for url in table["url"].to_pylist()],
         }
     )
+
+
+def _fetch(images: pa.Table, shard: int, scratch: Path, options: DownloadOptions) -> None:
+    """Run img2dataset's downloader on one shard, in the calling process."""
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else importing it asks the network for its version
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
+    from img2dataset.downloader import Downloader
+    from img2dataset.resizer import Resizer
+    from img2dataset.writer import WebDatasetSampleWriter
+
     source = scratch / "images.arrow"
-    with pa.ipc.new_file(source, rows.schema) as writer:
-        writer.write_table(rows)
+    with pa.ipc.new_file(source, images.schema) as writer:
+        writer.write_table(images)
     Downloader(
         sample_writer_class=WebDatasetSampleWriter,
         resizer=Resizer(
@@ -104,7 +108,7 @@ def _fetch(table: pa.Table, shard: int, scratch: Path, options: DownloadOptions)
         save_caption=True,
         extract_exif=True,
         output_folder=str(scratch),
-        column_list=rows.column_names,
+        column_list=images.column_names,
         timeout=options.timeout_seconds,
         number_sample_per_shard=options.shard_size,
         oom_shard_count=SHARD_DIGITS,
@@ -117,7 +121,7 @@ def _fetch(table: pa.Table, shard: int, scratch: Path, options: DownloadOptions)
     ).download_shard((shard, str(source)))
 
 
-def _seal(table: pa.Table, scratch: Path, output: Path, shard: int, options: DownloadOptions) -> list[str]:
+def _seal(images: pa.Table, shard: int, scratch: Path, output: Path, options: DownloadOptions) -> list[str]:
     """Order what img2dataset wrote, and move it whole into the output.
 
     Returns:
@@ -127,8 +131,8 @@ def _seal(table: pa.Table, scratch: Path, output: Path, shard: int, options: Dow
 
     name = shard_name(shard)
     digits = len(str(options.shard_size - 1)) if options.shard_size > 1 else 0
-    keys = [compute_key(position, shard, digits, SHARD_DIGITS) for position in range(len(table))]
-    rows = _complete(pq.read_table(scratch / f"{name}.parquet"), table, keys)
+    keys = [compute_key(position, shard, digits, SHARD_DIGITS) for position in range(len(images))]
+    rows = _complete(pq.read_table(scratch / f"{name}.parquet"), images, keys)
     with tempfile.TemporaryDirectory(prefix="_sealing-", dir=output) as draft:
         _sort_tar(scratch / f"{name}.tar", Path(draft, f"{name}.tar"))
         pq.write_table(rows, Path(draft, f"{name}.parquet"), compression="zstd")
@@ -139,16 +143,13 @@ def _seal(table: pa.Table, scratch: Path, output: Path, shard: int, options: Dow
     return statuses
 
 
-def _complete(rows: pa.Table, table: pa.Table, keys: list[str]) -> pa.Table:
+def _complete(rows: pa.Table, images: pa.Table, keys: list[str]) -> pa.Table:
     """The rows in the order of their keys, with one for each image that img2dataset stumbled over."""
     found = set(rows["key"].to_pylist())
     lost = [position for position, key in enumerate(keys) if key not in found]
     if lost:
-        columns: dict[str, list[Any]] = {column: [None] * len(lost) for column in rows.column_names}
-        images = table.take(lost)
-        columns |= {column: images[column].to_pylist() for column in ("image_id", "uids", "texts")}
-        columns["url"] = [request_url(url) for url in images["url"].to_pylist()]
-        columns["caption"] = [texts[0] for texts in columns["texts"]]
+        columns: dict[str, list[Any]] = {name: [None] * len(lost) for name in rows.column_names}
+        columns |= images.take(lost).to_pydict()
         columns["key"] = [keys[position] for position in lost]
         columns["status"] = ["failed_to_resize"] * len(lost)
         columns["error_message"] = [LOST] * len(lost)

@@ -21,9 +21,9 @@ NOTE = (
 
 
 def datacard(
-    *,
     sources: Sequence[RunRecord],
     counts: pa.Table,
+    *,
     t: Mapping[str, float],
     rows: int,
     dropped: Mapping[str, int],
@@ -42,29 +42,37 @@ def datacard(
     Returns:
         What `datacard.json` holds. Shares are between 0 and 1.
     """
-    before = counts["count"].to_numpy()
-    after = counts["kept_count"].to_numpy()
     return {
         "config": dict(config),
         "funnel": [
-            *(
-                {"step": "match", "in": s.rows["in"], "dropped": s.dropped, "out": s.rows["out"]}
-                for s in sources
-            ),
-            {"step": "balance", "in": rows + sum(dropped.values()), "dropped": dict(dropped), "out": rows},
+            *(_step("match", s.rows["in"], s.dropped, s.rows["out"]) for s in sources),
+            _step("balance", rows + sum(dropped.values()), dropped, rows),
         ],
-        "pairs": {"matched": sum(s.rows["out"] for s in sources), "curated": rows},
-        "matches": {"before": int(before.sum()), "after": int(after.sum())},
-        "entries": {
-            "all": len(counts),
-            "matched": int(np.count_nonzero(before)),
-            "never_matched": int((before == 0).sum()),
-            "can_never_match": _never(counts),
-            "head": int((counts["probability"].to_numpy() < 1).sum()),
-        },
+        "pairs": {"matched": sum(source.rows["out"] for source in sources), "curated": rows},
+        "matches": {"before": _sum(counts["count"]), "after": _sum(counts["kept_count"])},
+        "entries": _entries(counts),
         "languages": _languages(counts, t),
         "heaviest": _heaviest(counts),
         "note": NOTE,
+    }
+
+
+def _step(name: str, rows_in: int, dropped: Mapping[str, int], rows_out: int) -> dict[str, Any]:
+    return {"step": name, "in": rows_in, "dropped": dict(dropped), "out": rows_out}
+
+
+def _sum(column: pa.ChunkedArray) -> int:
+    return int(pc.sum(column).as_py())
+
+
+def _entries(counts: pa.Table) -> dict[str, int]:
+    matched = int(np.count_nonzero(counts["count"].to_numpy()))
+    return {
+        "all": len(counts),
+        "matched": matched,
+        "never_matched": len(counts) - matched,
+        "can_never_match": _never(counts),
+        "head": int((counts["probability"].to_numpy() < 1).sum()),
     }
 
 

@@ -19,9 +19,9 @@ from curation.core.balancing import (
 )
 from curation.errors import InputError
 from curation.log import announce, progress
-from curation.record import Identity, RunRecord, claim, read_record
+from curation.record import Attempt, Identity, RunRecord, claim, read_record
 from curation.report.datacard import datacard
-from curation.runs.match import count_entries
+from curation.runs.match import Counts, count_entries
 from curation.runs.tables import made_with, read_tables, write_kept
 from curation.schemas import CURATED_COUNTS
 from curation.spark import Session
@@ -31,8 +31,6 @@ from curation.stages.expect import UNIT, expect
 
 SEMANTICS = 1
 ENGLISH = "en"
-
-Counts = npt.NDArray[np.int64]
 
 
 def balance(session: Session, config: Balance) -> list[RunRecord]:
@@ -59,29 +57,31 @@ def balance(session: Session, config: Balance) -> list[RunRecord]:
     with claim(output, identity) as attempt:
         if attempt.finished is not None:
             return [attempt.finished]
-        counts = _counts(sources)
-        attempt.begin()
-        spark = session()
-        matches = read_tables(spark, *(source.folder / "pairs" for source in sources))
-        lists = Lists(counts)
-        t = _choose_t(matches, lists, config, rows=sum(source.rows["out"] for source in sources))
-        probability = lists.probability(t)
-        with progress(spark, "balance"):
-            drawn = balance_stage(matches, probability=probability, seed=config.seed)
-            rows, dropped = write_kept(drawn, attempt.folder / "pairs", [NOT_DRAWN])
-            kept = count_entries(spark, [attempt.folder / "pairs"], len(probability))
-        columns = [*counts.columns, pa.array(probability), pa.array(kept)]
-        counts = pa.table(columns, schema=CURATED_COUNTS)
-        io.write_table(attempt.folder / "counts", counts)
-        card = datacard(sources=sources, counts=counts, t=t, rows=rows, dropped=dropped, config=settings)
-        io.write_json(attempt.folder / "datacard.json", card)
-        record = attempt.publish(
-            rows={"in": rows + sum(dropped.values()), "out": rows},
-            dropped=dropped,
-            facts={"t": t, "vocabulary_sha256": sources[0].facts["vocabulary_sha256"]},
-            made=made_with(spark),
-        )
-        return [record]
+        return [_balance(session, attempt, sources, config)]
+
+
+def _balance(session: Session, attempt: Attempt, sources: Sequence[RunRecord], config: Balance) -> RunRecord:
+    counts = _counts(sources)
+    attempt.begin()
+    spark = session()
+    matches = read_tables(spark, *(source.folder / "pairs" for source in sources))
+    lists = Lists(counts)
+    t = _choose_t(matches, lists, config, rows=sum(source.rows["out"] for source in sources))
+    probability = lists.probability(t)
+    with progress(spark, "balance"):
+        drawn = balance_stage(matches, probability=probability, seed=config.seed)
+        rows, dropped = write_kept(drawn, attempt.folder / "pairs", [NOT_DRAWN])
+        kept = count_entries(spark, attempt.folder / "pairs", len(probability))
+    counts = pa.table([*counts.columns, pa.array(probability), pa.array(kept)], schema=CURATED_COUNTS)
+    io.write_table(attempt.folder / "counts", counts)
+    card = datacard(sources, counts, t=t, rows=rows, dropped=dropped, config=attempt.identity.config)
+    io.write_json(attempt.folder / "datacard.json", card)
+    return attempt.publish(
+        rows={"in": rows + sum(dropped.values()), "out": rows},
+        dropped=dropped,
+        facts={"t": t, "vocabulary_sha256": sources[0].facts["vocabulary_sha256"]},
+        made=made_with(spark),
+    )
 
 
 class Lists:

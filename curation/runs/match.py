@@ -1,8 +1,10 @@
 """A pool to the matches of its texts with a vocabulary, and their counts."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
@@ -10,7 +12,7 @@ from curation import io
 from curation.config import Match
 from curation.errors import InputError
 from curation.log import progress
-from curation.record import Identity, RunRecord, claim, read_record
+from curation.record import Attempt, Identity, RunRecord, claim, read_record
 from curation.runs.tables import made_with, read_tables, write_kept
 from curation.schemas import MATCH_COUNTS
 from curation.spark import Session
@@ -20,6 +22,8 @@ from curation.stages.match import match as match_stage
 from curation.vocabulary.vocabulary import Vocabulary, read_manifest, read_vocabulary
 
 SEMANTICS = 1
+
+Counts = npt.NDArray[np.int64]
 
 
 def match(session: Session, config: Match) -> list[RunRecord]:
@@ -48,51 +52,57 @@ def match(session: Session, config: Match) -> list[RunRecord]:
     with claim(output, identity) as attempt:
         if attempt.finished is not None:
             return [attempt.finished]
-        attempt.begin()
-        spark = session()
-        pairs = read_tables(spark, pool.folder / "pairs")
-        lists = {language: vocabulary.entries(language) for language in vocabulary.languages}
-        with progress(spark, "match"):
-            matched = match_stage(pairs, lists=lists, sha256=vocabulary.sha256)
-            rows, dropped = write_kept(matched, attempt.folder / "pairs", [NO_MATCH])
-        with progress(spark, "count"):
-            counts = count_entries(spark, [attempt.folder / "pairs"], len(vocabulary))
-        io.write_table(attempt.folder / "counts", _counts_table(vocabulary, counts))
-        io.write_table(attempt.folder / "vocabulary", vocabulary.table, name="entries.parquet")
-        record = attempt.publish(
-            rows={"in": rows + sum(dropped.values()), "out": rows},
-            dropped=dropped,
-            facts={
-                "matches": int(counts.sum()),
-                "entries": len(vocabulary),
-                "entries_matched": int(np.count_nonzero(counts)),
-                "vocabulary_sha256": vocabulary.sha256,
-                "vocabulary_manifest": manifest,  # its licences must go with the list
-                "pool": pool.run_id,
-                "against": pool.facts["against"],
-            },
-            made=made_with(spark),
-        )
-        return [record]
+        facts = {
+            "vocabulary_sha256": vocabulary.sha256,
+            "vocabulary_manifest": manifest,  # its licences must go with the list
+            "pool": pool.run_id,
+            "against": pool.facts["against"],
+        }
+        return [_match(session(), attempt, pool.folder / "pairs", vocabulary, facts)]
 
 
-def count_entries(spark: SparkSession, folders: list[Path], entries: int) -> np.ndarray:
+def _match(
+    spark: SparkSession, attempt: Attempt, pairs: Path, vocabulary: Vocabulary, facts: dict[str, Any]
+) -> RunRecord:
+    attempt.begin()
+    lists = {language: vocabulary.entries(language) for language in vocabulary.languages}
+    with progress(spark, "match"):
+        matched = match_stage(read_tables(spark, pairs), lists=lists, sha256=vocabulary.sha256)
+        rows, dropped = write_kept(matched, attempt.folder / "pairs", [NO_MATCH])
+    with progress(spark, "count"):
+        counts = count_entries(spark, attempt.folder / "pairs", len(vocabulary))
+    io.write_table(attempt.folder / "counts", _counts_table(vocabulary, counts))
+    io.write_table(attempt.folder / "vocabulary", vocabulary.table, name="entries.parquet")
+    return attempt.publish(
+        rows={"in": rows + sum(dropped.values()), "out": rows},
+        dropped=dropped,
+        facts={
+            "matches": int(counts.sum()),
+            "entries": len(vocabulary),
+            "entries_matched": int(np.count_nonzero(counts)),
+            **facts,
+        },
+        made=made_with(spark),
+    )
+
+
+def count_entries(spark: SparkSession, pairs: Path, entries: int) -> Counts:
     """Count the pairs that match each entry.
 
     Args:
         spark: session.
-        folders: tables with `entry_ids`.
+        pairs: a table with `entry_ids`.
         entries: m, the size of the vocabulary.
 
     Returns:
         int64 (m).
     """
-    table = count(read_tables(spark, *folders)).toArrow()
+    table = count(read_tables(spark, pairs)).toArrow()
     counts = np.zeros(entries, np.int64)
     counts[table["entry_id"].to_numpy()] = table["count"].to_numpy()
     return counts
 
 
-def _counts_table(vocabulary: Vocabulary, counts: np.ndarray) -> pa.Table:
+def _counts_table(vocabulary: Vocabulary, counts: Counts) -> pa.Table:
     columns = [vocabulary.table[name] for name in ("language", "entry_id", "entry")]
     return pa.table([*columns, pa.array(counts)], schema=MATCH_COUNTS)
