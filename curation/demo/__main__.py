@@ -27,6 +27,7 @@ from curation.vocabulary.vocabulary import read_vocabulary
 
 VOCABULARY = Path(curation.__file__).parents[1] / "metadata" / "wordnet"
 PORTS = range(8765, 8785)
+T = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,6 @@ class Demo:
     """
 
     output: Annotated[str, Parameter(help="The folder to make: web/ and work/.")]
-    t: Annotated[float, Parameter(help="Entries with more matches than this are cut.")] = 10.0
 
 
 def demo(session: Session, config: Demo) -> list[RunRecord]:
@@ -45,7 +45,7 @@ def demo(session: Session, config: Demo) -> list[RunRecord]:
 
     Args:
         session: starts Spark when there is work.
-        config: where, and how strongly to balance.
+        config: where.
 
     Returns:
         The records of the steps.
@@ -67,7 +67,7 @@ def demo(session: Session, config: Demo) -> list[RunRecord]:
         chain = Curate(
             input=tuple(map(str, wats)),
             vocabulary=str(VOCABULARY),
-            t=config.t,
+            t=T,
             output=str(output / "work"),
             shard_size=100,
             timeout_seconds=2,

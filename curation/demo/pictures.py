@@ -259,8 +259,9 @@ def _map(pen: _Pen, colour: Colour, rng: random.Random) -> None:
 def _sunset(pen: _Pen, colour: Colour, rng: random.Random) -> None:
     pen.ellipse(rng.uniform(0.3, 0.7), 0.5, 0.22, 0.22, COLOURS["yellow"])
     for layer in range(3):
-        ridge = [(-1.5 + x / 4, 0.6 + 0.13 * layer + rng.uniform(-0.08, 0.08)) for x in range(17)]
-        pen.polygon([*ridge, (2.5, 2.0), (-1.5, 2.0)], _mixed(colour, (20, 16, 40), 0.25 * layer))
+        # The land goes on to the edges, however wide or high the picture is.
+        ridge = [(x / 4, 0.6 + 0.13 * layer + rng.uniform(-0.08, 0.08)) for x in range(-16, 21)]
+        pen.polygon([*ridge, (5.0, 5.0), (-4.0, 5.0)], _mixed(colour, (20, 16, 40), 0.25 * layer))
 
 
 def _regular(corners: int, depth: float = 1.0) -> Callable[[_Pen, Colour, random.Random], None]:
