@@ -33,7 +33,7 @@ def main(run: Run, config_class: type[Any], tell: Tell = summarise) -> None:
         tell: makes what is printed at the end from the records and the path of the log.
     """
     app = App(
-        name=Path(sys.argv[0]).name,
+        name=_name(),
         help=config_class.__doc__,
         version_flags=(),
         default_parameter=Parameter(consume_multiple=True, negative=()),
@@ -61,6 +61,12 @@ def main(run: Run, config_class: type[Any], tell: Tell = summarise) -> None:
     except OSError as error:
         _complain(f"{error.filename}: {error.strerror}")
         sys.exit(2)
+
+
+def _name() -> str:
+    """What the user has typed: `match.py`, or `-m curation.demo`."""
+    path = Path(sys.argv[0])
+    return f"-m curation.{path.parent.name}" if path.name == "__main__.py" else path.name
 
 
 def _refuse_unknown_flags(app: App) -> None:

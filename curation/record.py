@@ -175,7 +175,7 @@ def claim(output: Path, identity: Identity) -> Iterator[Attempt]:
         InputError: another driver is at work on it; it holds another run's output; or it holds files that
             no run explains.
     """
-    existed = output.exists()
+    new = [path for path in (output, *output.parents) if not path.exists()]
     try:
         with _lock(output):
             attempt = Attempt(output, identity)
@@ -186,8 +186,9 @@ def claim(output: Path, identity: Identity) -> Iterator[Attempt]:
                 shutil.rmtree(attempt.folder, ignore_errors=True)
                 raise
     finally:
-        if not existed and output.is_dir() and not any(output.iterdir()):
-            output.rmdir()
+        for path in new:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
 
 
 def _refuse_other_content(attempt: Attempt) -> None:

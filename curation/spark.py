@@ -1,11 +1,13 @@
 """The Spark session: started when a step first needs it, with settings that the user's own override."""
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
@@ -60,6 +62,9 @@ class Session:
         submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: the JVM is there already
         if not submitted:
             _require_java()
+            if _is_local(self._master or _submit_arguments().get("--master", "local[*]")):
+                # Else Spark asks the network for the name of this machine. Too late once the JVM runs.
+                os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         with _stderr_to(None if submitted else self._log):
             SparkContext._ensure_initialized(conf=None if submitted else _launch_conf())
         conf = SparkConf()  # holds what spark-submit, PYSPARK_SUBMIT_ARGS and spark-defaults.conf say
@@ -90,7 +95,7 @@ def _defaults(name: str, master: str) -> dict[str, str]:
         # Spark's 200 are for clusters; here they would cost more than the work.
         "spark.sql.shuffle.partitions": str(4 * (os.cpu_count() or 1)),
     }
-    return (alone if master.startswith("local[") or master == "local" else {}) | {
+    return (alone if _is_local(master) else {}) | {
         "spark.app.name": name,
         "spark.log.level": "WARN",
         "spark.ui.enabled": "false",
@@ -101,11 +106,21 @@ def _defaults(name: str, master: str) -> dict[str, str]:
     }
 
 
+def _is_local(master: str) -> bool:
+    return master == "local" or master.startswith("local[")
+
+
+def _submit_arguments() -> dict[str, str]:
+    """The flags of PYSPARK_SUBMIT_ARGS that take a value, the way pyspark hands them to spark-submit."""
+    words = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
+    return dict(pairwise(words))
+
+
 def _launch_conf() -> SparkConf:
     """What must be known before the JVM starts: in local mode the driver does all the work."""
     conf = SparkConf(loadDefaults=False)
     conf.set("spark.ui.showConsoleProgress", "false")  # the bar of `curation.log` is there instead
-    if "--driver-memory" not in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
+    if "--driver-memory" not in _submit_arguments():
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         conf.set("spark.driver.memory", f"{max(1, min(16, memory // 4 // _GIB))}g")
     return conf

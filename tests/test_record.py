@@ -103,11 +103,11 @@ def test_files_of_no_run_are_refused_and_kept(tmp_path):
 
 
 def test_a_refused_run_leaves_nothing(tmp_path):
-    output = tmp_path / "out"
+    output = tmp_path / "work" / "out"
     with pytest.raises(InputError, match="no text"), claim(output, IDENTITY) as attempt:
         attempt.begin()
         raise InputError("no text matches")
-    assert not output.exists()
+    assert not (tmp_path / "work").exists()
 
 
 def test_of_two_drivers_the_later_is_refused(tmp_path):

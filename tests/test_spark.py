@@ -22,17 +22,19 @@ assert not session.started
 spark = session()
 assert session() is spark
 keys = ("spark.master", "spark.sql.session.timeZone", "spark.driver.host", "spark.driver.memory")
-print(*(spark.conf.get(key, None) for key in keys))
+import os
+print(*(spark.conf.get(key, None) for key in keys), os.environ.get("SPARK_LOCAL_IP"))
 session.stop()
 """
 
 
 def settings(tmp_path, submit_args="", master="", command=(sys.executable, "-c", PRINT)):
+    environment = {name: value for name, value in os.environ.items() if name != "SPARK_LOCAL_IP"}
     result = subprocess.run(
         [*command, str(tmp_path / "log"), master],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYSPARK_SUBMIT_ARGS": submit_args or "pyspark-shell"},
+        env=environment | {"PYSPARK_SUBMIT_ARGS": submit_args or "pyspark-shell"},
         timeout=120,
         check=True,
     )
@@ -40,8 +42,8 @@ def settings(tmp_path, submit_args="", master="", command=(sys.executable, "-c",
 
 
 def test_defaults_and_a_quiet_terminal(tmp_path):
-    (master, zone, host, memory), stderr = settings(tmp_path)
-    assert (master, zone, host) == ("local[*]", "UTC", "127.0.0.1")
+    (master, zone, host, memory, address), stderr = settings(tmp_path)
+    assert (master, zone, host, address) == ("local[*]", "UTC", "127.0.0.1", "127.0.0.1")
     assert memory.endswith("g")
     assert stderr == ""
     assert "WARNING" in (tmp_path / "log").read_text()  # what Spark says at its start
@@ -49,7 +51,7 @@ def test_defaults_and_a_quiet_terminal(tmp_path):
 
 def test_the_users_settings_win(tmp_path):
     arguments = "--master local[1] --driver-memory 2g --conf spark.sql.session.timeZone=CET pyspark-shell"
-    (master, zone, _, memory), _ = settings(tmp_path, arguments)
+    (master, zone, _, memory, _), _ = settings(tmp_path, arguments)
     assert (master, zone, memory) == ("local[1]", "CET", "2g")
     (master, *_), _ = settings(tmp_path, arguments, master="local[2]")
     assert master == "local[2]"
@@ -68,6 +70,7 @@ def test_spark_submit_does_what_python_does(tmp_path, small_run):
     expected, arguments = small_run
     flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYSPARK")}
+    environment["SPARK_LOCAL_IP"] = "127.0.0.1"  # the JVM is there before we are, and would look itself up
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     command = ["spark-submit", "--master", "local[1]", str(ROOT / "jobs" / "match.py"), *flags]
     subprocess.run(

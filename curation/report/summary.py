@@ -59,7 +59,7 @@ def funnel(records: Sequence[RunRecord]) -> Table:
             record.job,
             f"{record.rows['out']:,}",
             f"{record.rows['out'] / record.rows['in']:.1%}" if record.rows["in"] else "",
-            "  ".join(f"{reason}\u00a0{n:,}" for reason, n in reasons),
+            "\n".join(f"{reason} {n:,}" for reason, n in reasons),
             f"{record.seconds:.1f}" if record.fresh else "done before",
         )
     return table
@@ -77,9 +77,9 @@ def _extract_warnings(record: RunRecord) -> list[str]:
     facts, ledger = record.facts, record.folder / "files"
     found = []
     if facts["files_with_errors"]:
-        found.append(f"{facts['files_with_errors']:,} of {facts['files']:,} files had errors; see {ledger}")
+        found.append(f"files with errors: {facts['files_with_errors']:,} of {facts['files']:,}; see {ledger}")
     if facts["files_truncated"]:
-        found.append(f"{facts['files_truncated']:,} of {facts['files']:,} files are cut off; see {ledger}")
+        found.append(f"files cut off: {facts['files_truncated']:,} of {facts['files']:,}; see {ledger}")
     if facts["faults"]:
         faults = ", ".join(f"{name} {n:,}" for name, n in facts["faults"].items())
         found.append(f"passed over: {faults}; by file in {ledger}")

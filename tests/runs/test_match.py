@@ -37,6 +37,9 @@ def test_pairs_without_any_match_are_dropped_with_a_reason(session, tmp_path, en
     pool = make_pool(tmp_path / "pool", pairs(["a cat", "nothing", "here"]))
     (record,) = match(session, Match(pool=str(pool.folder), vocabulary=entries, output=str(tmp_path / "out")))
     assert (record.rows, record.dropped) == ({"in": 3, "out": 1}, {"no_match": 2})
+    (row,) = rows(record.folder / "pairs")
+    assert row["text"] == "a cat"
+    assert "drop_reason" not in row
 
 
 def test_an_empty_pool_is_refused(session, tmp_path, entries):
