@@ -2,19 +2,20 @@
 
 Common Crawl compresses every record as a gzip member of its own, so that damage need not spread. This module
 keeps it so: a member that cannot be inflated, or whose checksum is wrong, ends alone, and reading goes on at
-the next one that starts a record. Inflating member by member with `zlib` is what tells a file that ends from
+the next one that starts a record. Inflating member by member is what tells a file that ends from
 one that was cut off; readers that treat the members as one stream cannot say.
 """
 
 import enum
 import re
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
+from isal import isal_zlib
+
 READ_BYTES = 1 << 20
 FEED_BYTES = 1 << 15
-"""Compressed bytes given to zlib at once; what lies behind the end of the member is copied in vain."""
+"""Compressed bytes given to the inflater at once; what lies behind the end of a member is copied in vain."""
 PIECE_BYTES = 1 << 18
 """Most uncompressed bytes handed out at once."""
 SNIFF_BYTES = 1 << 16
@@ -118,7 +119,7 @@ class GzipMember:
         self.end = offset
         self._window = window
         self._start = offset
-        self._inflater = zlib.decompressobj(wbits=31)
+        self._inflater = isal_zlib.decompressobj(wbits=31)
         self._produced = 0
 
     def read(self) -> bytes:
@@ -127,10 +128,10 @@ class GzipMember:
             feed = self._window.read(self.end, FEED_BYTES)
             try:
                 piece = self._inflater.decompress(feed, PIECE_BYTES)
-            except zlib.error:
+            except isal_zlib.error:  # type: ignore[misc]  # the stubs take it for an instance
                 self.state = State.DAMAGED
                 break
-            # At the end of a member zlib may report the same leftover in both.
+            # At the end of a member it may report the same leftover in both.
             left = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
             self.end += len(feed) - len(left)
             self._window.forget(self.end - KEPT_BYTES)
@@ -140,8 +141,13 @@ class GzipMember:
             elif piece:
                 return piece
             elif not feed:
-                self.state = State.TRUNCATED
+                self.state = self._why_unfinished()
         return b""
+
+    def _why_unfinished(self) -> State:
+        """A member that the file ends in was cut off, unless its damage made it swallow those after it."""
+        swallowed = self._window.find_member(self._start + 1) < self._window.bytes_read
+        return State.DAMAGED if swallowed else State.TRUNCATED
 
 
 class PlainFile:
@@ -198,6 +204,6 @@ def _is_plain(head: bytearray) -> bool:
 
 def _inflates_to_record(data: bytearray) -> bool:
     try:
-        return zlib.decompressobj(wbits=31).decompress(data, 5) == b"WARC/"
-    except zlib.error:
+        return isal_zlib.decompressobj(wbits=31).decompress(data, 5) == b"WARC/"
+    except isal_zlib.error:  # type: ignore[misc]
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curation.crawl import archive, members
@@ -68,10 +68,17 @@ def test_a_cut_plain_file_keeps_what_lies_before_it(cut: int) -> None:
     assert ledger["truncated"] == all(not end - 4 <= cut <= end for end in ends)
 
 
+def in_order(wanted: list[str], found: list[str]) -> bool:
+    """Whether all that is wanted was found, in its order; a flipped bit may have made other texts."""
+    rest = iter(found)
+    return all(text in rest for text in wanted)
+
+
 @given(
     which=st.integers(0, 4),
     flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), min_size=1, max_size=8),
 )
+@example(which=0, flips=[(3, 4)])  # a header that claims an extra field of 64 KiB, and so the other members
 def test_flipped_bytes_in_one_member_never_cost_another(which: int, flips: list[tuple[int, int]]) -> None:
     damaged = bytearray(MEMBERS[which])
     for position, change in flips:
@@ -80,7 +87,7 @@ def test_flipped_bytes_in_one_member_never_cost_another(which: int, flips: list[
     with TemporaryDirectory() as folder:
         pairs, ledger = read_bytes(Path(folder), data)
     others = TEXTS[: 2 * which] + TEXTS[2 * which + 2 :]
-    assert [text for text in texts_of(pairs) if text in others] == others
+    assert in_order(others, texts_of(pairs))
     if texts_of(pairs) != TEXTS:
         assert ledger["faults"] or ledger["truncated"]
 
@@ -96,7 +103,7 @@ def test_a_flipped_byte_in_a_plain_file_costs_one_record_at_most(
     with TemporaryDirectory() as folder:
         pairs, _ = read_bytes(Path(folder), data)
     others = TEXTS[: 2 * which] + TEXTS[2 * which + 2 :]
-    assert [text for text in texts_of(pairs) if text in others] == others
+    assert in_order(others, texts_of(pairs))
 
 
 def test_a_plain_file_with_a_damaged_start(tmp_path: Path) -> None:
