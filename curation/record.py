@@ -197,6 +197,7 @@ def _refuse_other_content(attempt: Attempt) -> None:
     if attempt.finished is not None:
         if attempt.finished.run_id != identity.run_id:
             raise InputError(f"{output} holds {_difference(attempt.finished, identity)}; {advice}")
+        shutil.rmtree(attempt.folder, ignore_errors=True)  # killed between the record and its last step
         return
     attempts = {path for path in output.iterdir() if path.name.startswith(_ATTEMPT)}
     if attempts - {attempt.folder}:

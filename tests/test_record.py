@@ -95,6 +95,15 @@ def test_an_attempt_killed_while_publishing_is_published_again(tmp_path):
     assert [path.name for path in (tmp_path / "pairs").iterdir()] == ["part.parquet"]
 
 
+def test_an_attempt_killed_after_its_record_was_written_is_cleared_away(tmp_path):
+    with claim(tmp_path, IDENTITY) as attempt:
+        publish(attempt)
+        attempt.scratch.mkdir(parents=True)
+    with claim(tmp_path, IDENTITY) as attempt:
+        assert attempt.finished is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["_run.json", "pairs"]
+
+
 def test_files_of_no_run_are_refused_and_kept(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(InputError, match=r"files of no run, such as thesis\.tex"), claim(tmp_path, IDENTITY):

@@ -16,8 +16,6 @@ from curation.core.identity import uniform
 from curation.crawl.members import ReadError, describe
 from curation.errors import InputError
 
-COMMON_CRAWL = "https://data.commoncrawl.org/"
-
 _CRAWL_NAME = re.compile(r"CC-MAIN-\d{4}-\d{2}")
 
 
@@ -60,9 +58,7 @@ def list_inputs(patterns: Sequence[str]) -> list[InputFile]:
     return sorted({file.path: file for pattern in patterns for file in _matching(pattern)}.values())
 
 
-def list_crawl(
-    crawls: Sequence[str], *, limit: int | None, seed: int, base_url: str = COMMON_CRAWL
-) -> list[InputFile]:
+def list_crawl(crawls: Sequence[str], *, limit: int | None, seed: int, base_url: str) -> list[InputFile]:
     """The WAT files of whole crawls, or a sample of them.
 
     Args:
