@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from curation.spark import Session
 
 ROOT = Path(__file__).parents[1]
+
+# No deadline: the machine may be busy. In CI the same examples every time, so that red means a change did it.
+settings.register_profile("tests", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

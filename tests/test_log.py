@@ -1,0 +1,44 @@
+import logging
+import threading
+import time
+
+import pytest
+
+from curation.log import _Tasks, log_file, logger, progress
+
+
+def test_the_log_takes_what_all_libraries_say_and_the_terminal_nothing(tmp_path, capfd):
+    with log_file(tmp_path / "folder" / "_log"):
+        logger.info("ours")
+        logging.getLogger("py4j").warning("theirs")
+    logger.info("too late")
+    written = (tmp_path / "folder" / "_log").read_text()
+    assert "INFO curation: ours" in written
+    assert "WARNING py4j: theirs" in written
+    assert "too late" not in written
+    assert capfd.readouterr().err == ""
+
+
+def test_progress_is_quiet_where_there_is_no_terminal(spark, tmp_path, capfd):
+    capfd.readouterr()
+    with log_file(tmp_path / "_log"):
+        with progress(spark, "count"):
+            assert spark.range(0, 100, 1, 4).count() == 100
+        with pytest.raises(RuntimeError), progress(spark, "fail"):
+            raise RuntimeError("stop")
+    assert capfd.readouterr().err == ""
+    assert (tmp_path / "_log").read_text().count(": over after") == 2
+
+
+def test_tasks_are_counted_while_they_run(spark):
+    tasks = _Tasks(spark)
+    slow = spark.sparkContext.parallelize(range(10), 10).map(lambda _: time.sleep(0.4))
+    job = threading.Thread(target=slow.count)
+    job.start()
+    seen = {tasks.count()}
+    while job.is_alive():
+        seen.add(tasks.count())
+        time.sleep(0.05)
+    job.join()
+    assert {total for _, total in seen} <= {0, 10}
+    assert any(0 < done < 10 for done, total in seen if total), seen
