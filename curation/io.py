@@ -32,9 +32,9 @@ def local_folder(path: str, flag: str) -> Path:
     return folder
 
 
-def read_table(folder: Path, columns: list[str] | None = None) -> pa.Table:
+def read_table(folder: Path) -> pa.Table:
     """Read a whole table folder into memory; for tables bounded by the vocabulary or the files."""
-    return ds.dataset(folder, format="parquet").to_table(columns=columns)
+    return ds.dataset(folder, format="parquet").to_table()
 
 
 def write_table(folder: Path, table: pa.Table, name: str = "part-00000.parquet") -> None:

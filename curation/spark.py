@@ -35,11 +35,6 @@ class Session:
         self._log = log
         self._spark: SparkSession | None = None
 
-    @property
-    def started(self) -> bool:
-        """Whether Spark runs."""
-        return self._spark is not None
-
     def __call__(self) -> SparkSession:
         """Give the session.
 

@@ -18,7 +18,6 @@ import sys
 from pathlib import Path
 from curation.spark import Session
 session = Session("test", master=sys.argv[2] or None, log=Path(sys.argv[1]))
-assert not session.started
 spark = session()
 assert session() is spark
 keys = ("spark.master", "spark.sql.session.timeZone", "spark.driver.host", "spark.driver.memory")

@@ -64,14 +64,6 @@ class Vocabulary:
         # `combine_chunks` copies; a plain slice would take the other lists along when pickled.
         return self.table["entry"].slice(first, end - first).combine_chunks()
 
-    def first_id(self, language: str) -> int:
-        """The entry_id of the first entry of a language; the others follow without gaps.
-
-        Raises:
-            KeyError: the vocabulary has no such list.
-        """
-        return self._ranges[language][0]
-
     @cached_property
     def sha256(self) -> str:
         """Hex digest of all that decides matching: "LEN:LANGUAGE" + "LEN:ENTRY" of each row, in id order.

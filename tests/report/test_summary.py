@@ -10,14 +10,14 @@ from curation.report.summary import summarise
 def record(job, rows, dropped, fresh=True, **facts):
     return RunRecord(
         job=job, run_id="x", semantics=1, config={}, inputs=[], rows={"in": rows[0], "out": rows[1]},
-        dropped=dropped, facts=facts, seconds=1.25, made={}, folder=Path("/work") / job, fresh=fresh,
+        dropped=dropped, facts=facts, seconds=1.25, made={}, folder=Path("/data") / job, fresh=fresh,
     )  # fmt: skip
 
 
 def printed(*records):
     console = Console(width=100, record=True, file=None, quiet=False)
     with console.capture() as capture:
-        console.print(summarise(records, Path("/work/_log")))
+        console.print(summarise(records, Path("/data/_log")))
     return capture.get()
 
 
@@ -51,5 +51,5 @@ def test_what_is_wrong_is_said():
 
 
 def test_it_says_what_to_do_next():
-    assert "python jobs/match.py --pool /work/extract" in printed(EXTRACT)
-    assert "python jobs/download.py --curated /work/balance" in printed(record("balance", (1, 1), {}))
+    assert "python jobs/match.py --pool /data/extract" in printed(EXTRACT)
+    assert "python jobs/download.py --curated /data/balance" in printed(record("balance", (1, 1), {}))
