@@ -14,6 +14,7 @@ from curation import io
 from curation.errors import InputError
 from curation.log import log_file, logger
 from curation.record import RunRecord
+from curation.report.inert import inert
 from curation.report.summary import summarise
 from curation.spark import Session
 
@@ -53,10 +54,10 @@ def main(run: Run, config_class: type[Any], tell: Tell = summarise) -> None:
         _refuse_unknown_flags(app)
         sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=False))
     except CycloptsError as error:
-        _complain(f"{_one_line(error)} See --help.")
+        _complain(f"{error} See --help.")
         sys.exit(2)
     except InputError as error:
-        _complain(_one_line(error))
+        _complain(str(error))
         sys.exit(2)
     except OSError as error:
         _complain(f"{error.filename}: {error.strerror}")
@@ -88,7 +89,7 @@ def _run(run: Run, config: Any, master: str | None, tell: Tell) -> int:
             logger.error("%s", error)
             raise
         except KeyboardInterrupt:
-            _complain("interrupted; the same command goes on where this one stopped")
+            _complain("interrupted; run the same command again, and what is finished is kept")
             return 130
         except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, the log has it)
             logger.exception("failed")
@@ -115,10 +116,6 @@ def _log_of_a_run(log: Path) -> Iterator[None]:
         raise
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 def _gist(error: Exception) -> str:
     """The line that says what happened: of a worker's traceback the last, else the first."""
     lines = [line for line in str(error).splitlines() if line.strip()] or [""]
@@ -127,4 +124,4 @@ def _gist(error: Exception) -> str:
 
 
 def _complain(message: str) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {inert(message)}\n")

@@ -89,6 +89,8 @@ class BalanceOptions:
             raise InputError("give exactly one of --t T, --tail-share P and --target ROWS")
         if self.t is not None and not 0 < self.t < float("inf"):
             raise InputError(f"--t is {self.t}; it must be a number above 0")
+        if self.t is not None:
+            object.__setattr__(self, "t", float(self.t))  # 20 and 20.0 are one configuration
         if self.tail_share is not None and not 0 <= self.tail_share <= 1:
             raise InputError(f"--tail-share is {self.tail_share}; it must lie between 0 and 1")
         if self.target is not None and self.target < 1:

@@ -37,7 +37,7 @@ def log_file(path: Path) -> Iterator[None]:
 def announce(text: str) -> None:
     """Say something that the user should read before the work goes on."""
     logger.info("%s", text)
-    Console(stderr=True).print(text, highlight=False)
+    Console(stderr=True).print(text, highlight=False, markup=False)
 
 
 @contextmanager

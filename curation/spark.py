@@ -57,7 +57,7 @@ class Session:
         submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: the JVM is there already
         if not submitted:
             _require_java()
-            if _is_local(self._master or _submit_arguments().get("--master", "local[*]")):
+            if _is_local(self._master or _submitted_master()):
                 # Else Spark asks the network for the name of this machine. Too late once the JVM runs.
                 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         with _stderr_to(None if submitted else self._log):
@@ -105,20 +105,19 @@ def _is_local(master: str) -> bool:
     return master == "local" or master.startswith("local[")
 
 
-def _submit_arguments() -> dict[str, str]:
-    """The flags of PYSPARK_SUBMIT_ARGS that take a value, the way pyspark hands them to spark-submit."""
+def _submitted_master() -> str:
+    """The master that PYSPARK_SUBMIT_ARGS names, which pyspark hands to spark-submit."""
     words = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
-    return dict(pairwise(words))
+    return dict(pairwise(words)).get("--master", "local[*]")
 
 
 def _launch_conf() -> SparkConf:
     """What must be known before the JVM starts: in local mode the driver does all the work."""
     conf = SparkConf(loadDefaults=False)
     conf.set("spark.ui.showConsoleProgress", "false")  # the bar of `curation.log` is there instead
-    if "--driver-memory" not in _submit_arguments():
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        conf.set("spark.driver.memory", f"{max(1, min(16, memory // 4 // _GIB))}g")
-    return conf
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    conf.set("spark.driver.memory", f"{max(1, min(16, memory // 4 // _GIB))}g")
+    return conf  # PYSPARK_SUBMIT_ARGS comes after it, and wins
 
 
 def _require_java() -> None:

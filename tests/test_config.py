@@ -32,6 +32,10 @@ def test_senseless_settings_are_refused_in_one_line(config, arguments, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_whole_t_is_the_same_setting_as_a_decimal_one():
+    assert repr(affecting_rows(Balance(**BALANCE, t=20))) == repr(affecting_rows(Balance(**BALANCE, t=20.0)))
+
+
 def test_settings_that_do_not_affect_rows_are_left_out_of_identity():
     one = Download(curated="c", output="here", threads=1)
     other = Download(curated="c", output="there", threads=99)

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
+
+from curation.report.inert import inert
 
 _BAR = 24
 
@@ -25,5 +28,5 @@ def heaviest(card: Mapping[str, Any], rows: int = 10) -> Table:
     for entry in entries:
         before, after = (round(_BAR * entry[name] / most) for name in ("count", "kept_count"))
         bar = f"[green]{'█' * after}[/][dim]{'░' * max(0, before - after)}[/]"
-        table.add_row(entry["entry"], f"{entry['count']:,}", f"{entry['kept_count']:,}", bar)
+        table.add_row(Text(inert(entry["entry"])), f"{entry['count']:,}", f"{entry['kept_count']:,}", bar)
     return table

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curation.record import RunRecord
+from curation.report.inert import inert
 
 _ERRORS = 5
 _ERROR_LENGTH = 60
@@ -100,5 +101,5 @@ def _download_warnings(record: RunRecord) -> list[str]:
 
 def _brief(message: str) -> str:
     """An error message of another program, in a line and not a long one."""
-    line = " ".join(message.split())
+    line = inert(message)
     return line if len(line) <= _ERROR_LENGTH else line[:_ERROR_LENGTH] + "…"

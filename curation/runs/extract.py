@@ -47,7 +47,7 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
     settings = affecting_rows(config)
     for name in ("input", "crawl", "limit", "against", "seed"):
         settings.pop(name)  # said more exactly by the inputs
-    settings["languages"] = sorted(set(config.languages))
+    settings["languages"] = ["all"] if "all" in config.languages else sorted(set(config.languages))
     inputs = [_digest(files), *sorted(other.run_id for other in others)]
     identity = Identity(job="extract", semantics=SEMANTICS, config=settings, inputs=inputs)
     with claim(output, identity) as attempt:

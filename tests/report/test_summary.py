@@ -53,3 +53,13 @@ def test_what_is_wrong_is_said():
 def test_it_says_what_to_do_next():
     assert "python jobs/match.py --pool /data/extract" in printed(EXTRACT)
     assert "python jobs/download.py --curated /data/balance" in printed(record("balance", (1, 1), {}))
+
+
+def test_what_servers_say_cannot_steer_the_terminal():
+    errors = {"HTTP Error 404: \x1b[2J\x1b]0;owned\x07 [bold]no[/]": 1}
+    text = printed(
+        record("download", (1, 0), {}, images=1, images_by_status={"failed_to_download": 1}, errors=errors)
+    )
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[bold]no[/]" in text
