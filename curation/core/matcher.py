@@ -1,10 +1,11 @@
 """Which entries of a vocabulary occur in which texts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Literal
 
-import ahocorasick_rs
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,7 +40,7 @@ class Matcher:
     spaced text (`curation.core.text.space`). Under the `script` boundary a side of the entry gets no
     space where its character there belongs to a script written without spaces, or is punctuation.
 
-    An automaton over the UTF-8 bytes, built once; matching is safe to repeat and keeps no state.
+    Built once, for either boundary by an engine of its own; matching is safe to repeat and keeps no state.
 
     Args:
         entries: strings (m), taken as they are; their positions are the entry ids.
@@ -57,10 +58,15 @@ class Matcher:
     """
 
     def __init__(self, entries: pa.Array | Sequence[str], boundary: Boundary = "word") -> None:
-        names = entries.to_pylist() if isinstance(entries, pa.Array | pa.ChunkedArray) else list(entries)
-        if None in names:
-            raise ValueError(f"entry {names.index(None)} is null")
-        self._find = _automaton(_patterns(names, boundary))
+        if isinstance(entries, pa.ChunkedArray):
+            entries = entries.combine_chunks()
+        elif not isinstance(entries, pa.Array):
+            entries = pa.array(entries, pa.string())
+        if entries.null_count:
+            raise ValueError(f"entry {pc.index(entries.is_null(), True).as_py()} is null")
+        if boundary not in _ENGINES:
+            raise ValueError(f"boundary is {boundary!r}; it must be 'word' or 'script'")
+        self._find = _ENGINES[boundary](entries)
 
     def match(self, texts: pa.Array) -> pa.Array:
         """Find the entries of each text.
@@ -70,26 +76,73 @@ class Matcher:
 
         Returns:
             list<int32> (n): the ids of the entries that occur, sorted, each once; null for a null text.
+
+        Raises:
+            TypeError: the texts are not strings.
+            pyarrow.ArrowInvalid: there are more matches than a list array can hold, 2^31 - 1.
         """
-        if isinstance(texts, pa.ChunkedArray):
-            texts = texts.combine_chunks()
-        offsets, ids = [0], []
+        if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+            raise TypeError(f"texts are {texts.type}; they must be string or large_string")
+        chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+        return pa.concat_arrays([pa.array([], _IDS), *(self._match(chunk) for chunk in chunks)])
+
+    def _match(self, texts: pa.Array) -> pa.Array:
+        ends, ids = self._find(texts)
+        mask = texts.is_null() if texts.null_count else None
+        return pa.ListArray.from_arrays(pa.array(ends).cast(pa.int32()), pa.array(ids), mask=mask)
+
+
+_Ids = npt.NDArray[np.int32]
+_Find = Callable[[pa.Array], tuple[npt.NDArray[np.int64], _Ids]]
+"""Texts (n) to where the ids of each begin and the last end (n + 1), and the ids."""
+
+
+def _word_engine(entries: pa.Array) -> _Find:
+    """The trie of `word_trie`, over the Arrow buffers."""
+    from curation.core import word_trie  # numba takes a third of a second to load, and 200 MB
+
+    trie = word_trie.Trie(*word_trie.build(*_bytes(entries)))
+
+    def find(texts: pa.Array) -> tuple[npt.NDArray[np.int64], _Ids]:
+        nulls = texts.is_null() if texts.null_count else pa.array([], pa.bool_())
+        nulls = nulls.to_numpy(zero_copy_only=False)
+        ends, ids = word_trie.match(*_bytes(texts), nulls, trie)
+        return ends, ids
+
+    return find
+
+
+def _bytes(strings: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The buffers of strings (n): their bytes, and the offsets (n + 1) at which they begin and end."""
+    kind = np.dtype(np.int64 if pa.types.is_large_string(strings.type) else np.int32)
+    _, offsets, data = strings.buffers()
+    if not len(strings):  # there may be no buffers at all
+        return np.frombuffer(b"", np.uint8), np.zeros(1, np.int64)
+    places = np.frombuffer(offsets, kind, len(strings) + 1, strings.offset * kind.itemsize)
+    read_only = np.frombuffer(data or b"", np.uint8)
+    read_only.setflags(write=False)  # or numba compiles once more for buffers that happen to be mutable
+    return read_only, places.astype(np.int64)
+
+
+def _script_engine(entries: pa.Array) -> _Find:
+    """An Aho-Corasick automaton, a text at a time."""
+    import ahocorasick_rs  # the engines are loaded by those who need them: memory is short in a worker
+
+    patterns = [_script_pattern(entry) for entry in entries.to_pylist()]
+    search = ahocorasick_rs.AhoCorasick(patterns, store_patterns=False).find_matches_as_indexes
+
+    def find(texts: pa.Array) -> tuple[npt.NDArray[np.int64], _Ids]:
+        ends, ids = [0], list[int]()
         for text in space(texts).to_pylist():
             if text is not None:
-                ids.extend(self._find(text))
-            offsets.append(len(ids))
-        mask = texts.is_null() if texts.null_count else None
-        return pa.ListArray.from_arrays(
-            pa.array(offsets, pa.int32()), pa.array(np.asarray(ids, np.int32)), mask=mask
-        )
+                ids.extend(sorted({index for index, _, _ in search(text, overlapping=True)}))
+            ends.append(len(ids))
+        return np.array(ends, np.int64), np.array(ids, np.int32)
+
+    return find
 
 
-def _patterns(entries: Iterable[str], boundary: Boundary) -> list[str]:
-    if boundary == "word":
-        return [f" {entry} " for entry in entries]
-    if boundary == "script":
-        return [_script_pattern(entry) for entry in entries]
-    raise ValueError(f"boundary is {boundary!r}; it must be 'word' or 'script'")
+_ENGINES: dict[str, Callable[[pa.Array], _Find]] = {"word": _word_engine, "script": _script_engine}
 
 
 def _script_pattern(entry: str) -> str:
@@ -107,12 +160,6 @@ def _spaceless(character: str) -> bool:
     return any(first <= point <= last for first, last in _SCRIPT_RANGES)
 
 
-def _automaton(patterns: list[str]) -> Callable[[str], list[int]]:
-    """An Aho-Corasick automaton that gives the sorted unique indexes of the patterns in a text."""
-    find = ahocorasick_rs.AhoCorasick(patterns, store_patterns=False).find_matches_as_indexes
-    return lambda text: sorted({index for index, _, _ in find(text, overlapping=True)})
-
-
 class VocabularyMatcher:
     """Matches each text against the list of its language.
 
@@ -125,12 +172,10 @@ class VocabularyMatcher:
     """
 
     def __init__(self, lists: Mapping[str, pa.Array]) -> None:
-        self._lists: dict[str, tuple[int, Matcher]] = {}
-        first_id = 0
-        for language, entries in lists.items():
-            boundary: Boundary = "script" if language in SCRIPT_LANGUAGES else "word"
-            self._lists[language] = (first_id, Matcher(entries, boundary))
-            first_id += len(entries)
+        self._lists = dict(lists)
+        ends = accumulate(len(entries) for entries in lists.values())
+        self._first_ids = dict(zip(lists, [0, *ends], strict=False))
+        self._matchers: dict[str, Matcher] = {}
 
     def match(self, texts: pa.Array, languages: pa.Array) -> pa.Array:
         """Find the entries of each text.
@@ -143,8 +188,7 @@ class VocabularyMatcher:
             list<int32> (n), as of `Matcher.match`.
         """
         if len(self._lists) == 1:
-            ((_, matcher),) = self._lists.values()
-            return matcher.match(texts)
+            return self._matcher(*self._lists).match(texts)
         known = pc.is_in(languages, pa.array(self._lists, pa.string()))
         chosen = pc.if_else(known, languages, OTHER)
         positions, parts = [], []
@@ -159,8 +203,14 @@ class VocabularyMatcher:
     def _match_list(self, language: str, texts: pa.Array) -> pa.Array:
         if language not in self._lists:
             return pa.array([[]] * len(texts), _IDS)
-        first_id, matcher = self._lists[language]
-        found = matcher.match(texts)
-        ids = pc.add(found.values, pa.scalar(first_id, pa.int32()))
+        found = self._matcher(language).match(texts)
+        ids = pc.add(found.values, pa.scalar(self._first_ids[language], pa.int32()))
         mask = found.is_null() if found.null_count else None
         return pa.ListArray.from_arrays(found.offsets, ids, mask=mask)
+
+    def _matcher(self, language: str) -> Matcher:
+        """The matcher of a list, built when the first text in its language comes."""
+        if language not in self._matchers:
+            boundary: Boundary = "script" if language in SCRIPT_LANGUAGES else "word"
+            self._matchers[language] = Matcher(self._lists[language], boundary)
+        return self._matchers[language]

@@ -1,17 +1,18 @@
 """Matching texts against a vocabulary."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import arrow_udf
 
 from curation.core.matcher import VocabularyMatcher
-from curation.schemas import MATCHES, spark_ddl
+from curation.schemas import MATCHES
 
 NO_MATCH = "no_match"
 
-_matchers: dict[str, VocabularyMatcher] = {}  # automata do not pickle: one a worker process
+_matchers: dict[str, VocabularyMatcher] = {}  # a matcher does not pickle: one a worker process
 
 
 def match(pairs: DataFrame, *, lists: Mapping[str, pa.Array], sha256: str) -> DataFrame:
@@ -20,26 +21,24 @@ def match(pairs: DataFrame, *, lists: Mapping[str, pa.Array], sha256: str) -> Da
     Args:
         pairs: PAIRS.
         lists: entries by language, in the order of the vocabulary.
-        sha256: of the vocabulary; workers build its automaton once.
+        sha256: of the vocabulary; workers build its matcher once.
 
     Returns:
         MATCHES and `drop_reason`: null, or `no_match` where no entry occurs.
     """
 
-    def matched(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        matcher = _matcher(lists, sha256)
-        for batch in batches:
-            entry_ids = matcher.match(batch.column("text"), batch.column("language"))
-            found = pc.greater(pc.list_value_length(entry_ids), 0)
-            reason = pc.if_else(found, pa.scalar(None, pa.string()), NO_MATCH)
-            yield batch.append_column("entry_ids", entry_ids).append_column("drop_reason", reason)
+    def entry_ids(texts: pa.Array, languages: pa.Array) -> pa.Array:
+        return _matcher(lists, sha256).match(texts, languages)
 
-    schema = MATCHES.append(pa.field("drop_reason", pa.string()))
-    return pairs.mapInArrow(matched, spark_ddl(schema)).select(*schema.names)
+    # Only these two columns go through Python; the rest of the row stays where it is.
+    find = arrow_udf(entry_ids, "array<int>")  # type: ignore[call-overload]  # its stubs want iterators
+    matched = pairs.withColumn("entry_ids", find("text", "language"))
+    reason = F.when(F.size("entry_ids") == 0, F.lit(NO_MATCH))
+    return matched.select(*MATCHES.names, reason.alias("drop_reason"))
 
 
 def _matcher(lists: Mapping[str, pa.Array], sha256: str) -> VocabularyMatcher:
     if sha256 not in _matchers:
-        _matchers.clear()  # a worker serves one run; two automata would only fill its memory
+        _matchers.clear()  # a worker serves one run; two matchers would only fill its memory
         _matchers[sha256] = VocabularyMatcher(lists)
     return _matchers[sha256]
