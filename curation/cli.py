@@ -33,6 +33,33 @@ def main(run: Run, config_class: type[Any], tell: Tell = summarise) -> None:
         config_class: class of the configuration; its fields are the flags, its docstring the help.
         tell: makes what is printed at the end from the records and the path of the log.
     """
+
+    def job(config: Any, master: str | None = None) -> int:
+        return _run(run, config, master, tell)
+
+    job.__annotations__["master"] = Annotated[
+        str | None,
+        Parameter(help="Spark master, such as local[4]; overriding spark-submit's; local[*] by default."),
+    ]
+    _call(job, config_class)
+
+
+def answer(question: Callable[[Any], RenderableType], config_class: type[Any]) -> None:
+    """Answer a question about what is there already: like `main`, but nothing is written.
+
+    Args:
+        question: takes a configuration, gives what is printed.
+        config_class: as for `main`.
+    """
+
+    def job(config: Any) -> int:
+        Console().print(question(config))
+        return 0
+
+    _call(job, config_class)
+
+
+def _call(job: Callable[..., int], config_class: type[Any]) -> None:
     app = App(
         name=_name(),
         help=config_class.__doc__,
@@ -40,15 +67,7 @@ def main(run: Run, config_class: type[Any], tell: Tell = summarise) -> None:
         default_parameter=Parameter(consume_multiple=True, negative=()),
         result_action="return_value",
     )
-
-    def job(config: Any, master: str | None = None) -> int:
-        return _run(run, config, master, tell)
-
     job.__annotations__["config"] = Annotated[config_class, Parameter(name="*")]
-    job.__annotations__["master"] = Annotated[
-        str | None,
-        Parameter(help="Spark master, such as local[4]; overriding spark-submit's; local[*] by default."),
-    ]
     app.default(job)
     try:
         _refuse_unknown_flags(app)

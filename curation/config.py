@@ -81,6 +81,17 @@ class BalanceOptions:
     expected_yield: Annotated[
         float, _flag("The share of images that will download, for --target.", name="--yield")
     ] = 1.0
+    texts_per_image: Annotated[
+        Literal["all", "one"],
+        _flag("Balance all texts of an image, or one of those that match, chosen by --seed."),
+    ] = "all"
+    online: Annotated[
+        bool,
+        _flag(
+            "Write every match with its keep_probability and cut nothing: for loaders that balance anew in "
+            "every epoch."
+        ),
+    ] = False
     seed: Annotated[int, _flag("The one source of chance.")] = 0
 
     def __post_init__(self) -> None:
@@ -165,6 +176,31 @@ class Balance(BalanceOptions):
         tuple[str, ...], _flag("MATCHES folders, from jobs/match.py; several must come of disjoint pools.")
     ]
     output: Annotated[str, _flag("The CURATED folder to make.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explain:
+    """Tell why a pair was kept or dropped: its entries, their counts, its probability and its draw.
+
+    Example: jobs/explain.py --curated curated --text "a photo of a jackson's chameleon"
+    """
+
+    curated: Annotated[str, _flag("CURATED folder, from jobs/balance.py.")]
+    uid: Annotated[str | None, _flag("The pair, by its uid.")] = None
+    text: Annotated[str | None, _flag("Any text, whether it was ever found or not.")] = None
+    url: Annotated[str | None, _flag("With --text: the image, for the draw is one of url and text.")] = None
+    language: Annotated[
+        str | None, _flag("With --text: its language.", default="told by fastText where it matters")
+    ] = None
+    matches: Annotated[
+        tuple[str, ...], _flag("MATCHES folders, if they are no longer where they were.", default=False)
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if (self.uid is None) == (self.text is None):
+            raise InputError("give either --uid UID or --text TEXT")
+        if self.text is None and (self.url is not None or self.language is not None):
+            raise InputError("--url and --language go with --text")
 
 
 @dataclass(frozen=True, kw_only=True)

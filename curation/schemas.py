@@ -50,6 +50,16 @@ CURATED_COUNTS = MATCH_COUNTS.append(pa.field("probability", pa.float64())).appe
 )
 """CURATED/counts: what balancing did to each entry."""
 
+SIZE_CURVE = pa.schema(
+    [
+        ("t", pa.float64()),
+        ("tail_share", pa.float64()),
+        ("expected_rows", pa.float64()),
+        ("standard_deviation", pa.float64()),
+    ]
+)
+"""CURATED/size_curve: how many pairs each t of a fixed grid would be expected to keep."""
+
 ENTRIES = pa.schema(
     [
         ("entry_id", pa.int32()),

@@ -1,7 +1,5 @@
 """Balancing: how likely a pair is to be kept, and the thresholds that decide it."""
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -99,47 +97,31 @@ def threshold_for_tail_share(counts: npt.ArrayLike, share: float) -> int:
         Never below 1: MetaCLIP 2 gives t = 0 for counts such as [0, 0, 100] and NaN where nothing
         matches, and either loses the language.
     """
-    if not 0 <= share <= 1:
+    return int(thresholds_for_tail_shares(counts, [share])[0])
+
+
+def thresholds_for_tail_shares(counts: npt.ArrayLike, shares: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """`threshold_for_tail_share` for many shares at once.
+
+    Args:
+        counts: int64 (m).
+        shares: float64 (g), in [0, 1].
+
+    Returns:
+        int64 (g).
+
+    Raises:
+        ValueError: a share is outside [0, 1].
+    """
+    share = np.asarray(shares, np.float64)
+    if not ((share >= 0) & (share <= 1)).all():
         raise ValueError("share must lie between 0 and 1")
     count = np.sort(np.asarray(counts, np.int64))
     total = int(count.sum())
     if not total:
-        return 1
-    nearest = int(np.argmin(np.abs(np.cumsum(count) / total - share)))
-    return max(1, int(count[nearest]))
-
-
-_GRID = 33
-_ROUNDS = 8
-
-
-def threshold_for_size(
-    counts: npt.ArrayLike, rows: float, expected: Callable[[Sequence[float]], Sequence[float]]
-) -> tuple[float, float]:
-    """Find the t under which so many pairs are expected to be kept.
-
-    The expected size grows with t, and by no larger factor than t does, so a grid that narrows by a
-    factor of 32 a round is within half a thousandth after three rounds or four.
-
-    Args:
-        counts: int64 (m), with at least one match.
-        rows: the size wanted; at most what `expected` gives for the largest count.
-        expected: gives the expected sizes (g) for ascending thresholds (g).
-
-    Returns:
-        t, and its expected size: within 0.05% or half a row of `rows`, where `expected` is continuous.
-    """
-    count = np.asarray(counts, np.int64)
-    # No entry is expected to bring in more than t pairs, so t = rows / entries cannot be too much.
-    low, high = min(rows / np.count_nonzero(count), float(count.max())), float(count.max())
-    tolerance = max(rows * 0.0005, 0.5)
-    for _ in range(_ROUNDS):
-        grid = np.geomspace(low, high, _GRID)
-        grid[0], grid[-1] = low, high
-        sizes = np.asarray(expected(grid.tolist()), np.float64)
-        nearest = int(np.argmin(np.abs(sizes - rows)))
-        if abs(sizes[nearest] - rows) <= tolerance or low == high:
-            break
-        above = min(int(np.searchsorted(sizes, rows)), _GRID - 1)
-        low, high = float(grid[max(above - 1, 0)]), float(grid[above])
-    return float(grid[nearest]), float(sizes[nearest])
+        return np.ones(len(share), np.int64)
+    achieved = np.cumsum(count) / total
+    above = np.minimum(np.searchsorted(achieved, share), len(count) - 1)
+    below = np.maximum(above - 1, 0)
+    nearest = np.where(share - achieved[below] <= achieved[above] - share, below, above)
+    return np.maximum(1, count[nearest])

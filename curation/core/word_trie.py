@@ -8,20 +8,16 @@ The tables are open-addressing, with linear probing. A token of up to 7 bytes is
 a 1 above its bytes so that the length is in it; a longer one is a hash of 63 bits below a set bit, and
 its bytes are compared when the hash is found. A run is a chain of (node, token) edges, whose keys are
 exact. Most pairs of neighbours in a text are no edge, which a bitmap tells without touching the table.
-
-numba keeps the compiled code in `__pycache__` beside this file, keyed on the file's content and the
-processor, so it travels with an archive of the environment; else in the user's cache folder; and
-where neither can be written, every process compiles for itself. `NUMBA_CACHE_DIR` overrides.
 """
 
-import contextlib
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 from numba import int64, uint64
+
+from curation.core.compiled import compiled
 
 Array = npt.NDArray[Any]
 
@@ -97,14 +93,6 @@ class _Block(NamedTuple):
 
 
 _inlined = numba.njit(forceinline=True)
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile when first called, and cache where a folder can be written."""
-    dispatcher = numba.njit(function)
-    with contextlib.suppress(RuntimeError):  # no folder: every process compiles for itself
-        dispatcher.enable_caching()
-    return dispatcher
 
 
 @_inlined
@@ -294,7 +282,7 @@ def _filter_of(edges):
     return edge_filter
 
 
-@_compiled
+@compiled
 def build(data, offsets):
     """Build the trie.
 
@@ -479,7 +467,7 @@ def _write_sorted(found, n, output, written):
     return written
 
 
-@_compiled
+@compiled
 def match(data, offsets, nulls, trie):
     """Find the entries of each text.
 

@@ -78,6 +78,7 @@ def _columns(table: pa.Table) -> pa.Table:
             "image_id": table["image_id"],
             "uids": table["uids"],
             "texts": table["texts"],
+            "keep_probabilities": table["keep_probabilities"],
             "caption": [texts[0] for texts in table["texts"].to_pylist()],
             "url": [request_url(url) for url in table["url"].to_pylist()],
         }

@@ -1,36 +1,32 @@
 """Matches to the balanced subset."""
 
 from collections.abc import Sequence
-from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from curation import io
 from curation.config import Balance, affecting_rows
-from curation.core.balancing import (
-    entry_probability,
-    tail_share,
-    threshold_for_size,
-    threshold_for_tail_share,
-)
+from curation.core.lists import Lists
 from curation.errors import InputError
 from curation.log import announce, progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
-from curation.report.datacard import datacard
+from curation.report.datacard import Outcome, datacard, entry_counts
 from curation.runs.match import Counts, count_entries
 from curation.runs.tables import made_with, read_tables, write_kept
+from curation.runs.threshold import Sizes, by_language, choose, require_settings, size_curve
 from curation.schemas import CURATED_COUNTS
 from curation.spark import Session
 from curation.stages.balance import NOT_DRAWN
 from curation.stages.balance import balance as balance_stage
-from curation.stages.expect import UNIT, expect
+from curation.stages.one_text import ANOTHER_TEXT, one_text
 
-SEMANTICS = 1
-ENGLISH = "en"
+SEMANTICS = 2
+_TOLD = 3  # lists whose t is told before the work
 
 
 def balance(session: Session, config: Balance) -> list[RunRecord]:
@@ -62,99 +58,77 @@ def balance(session: Session, config: Balance) -> list[RunRecord]:
 
 def _balance(session: Session, attempt: Attempt, sources: Sequence[RunRecord], config: Balance) -> RunRecord:
     counts = _counts(sources)
+    lists = Lists(counts["count"].to_numpy(), counts["language"].to_numpy())
+    require_settings(lists, config, sum(source.rows["out"] for source in sources))
     attempt.begin()
     spark = session()
     matches = read_tables(spark, *(source.folder / "pairs" for source in sources))
-    lists = Lists(counts)
-    t = _choose_t(matches, lists, config, rows=sum(source.rows["out"] for source in sources))
-    probability = lists.probability(t)
-    with progress(spark, "balance"):
-        drawn = balance_stage(matches, probability=probability, seed=config.seed)
-        rows, dropped = write_kept(drawn, attempt.folder / "pairs", [NOT_DRAWN])
-        kept = count_entries(spark, attempt.folder / "pairs", len(probability))
+    dropped: dict[str, int] = {}
+    if config.texts_per_image == "one":
+        matches, dropped = _one_text(matches, attempt, config)
+    with progress(spark, "size curve"):
+        chosen, curve = choose(matches, lists, config)
+    t = by_language(lists, chosen.settings)
+    announce(_plan(t, chosen, config))
+    probability = lists.probability(chosen.settings)
+    rows, kept, not_drawn = _draw(matches, attempt, probability, config)
+    dropped |= not_drawn
     counts = pa.table([*counts.columns, pa.array(probability), pa.array(kept)], schema=CURATED_COUNTS)
     io.write_table(attempt.folder / "counts", counts)
-    card = datacard(sources, counts, t=t, rows=rows, dropped=dropped, config=attempt.identity.config)
+    io.write_table(attempt.folder / "size_curve", size_curve(curve, lists))
+    io.write_json(attempt.folder / "entry_counts.json", entry_counts(counts))
+    outcome = Outcome(rows, dropped, t, float(chosen.rows[0]), float(chosen.deviation[0]))
+    card = datacard(sources, counts, outcome, config=attempt.identity.config)
     io.write_json(attempt.folder / "datacard.json", card)
     return attempt.publish(
         rows={"in": rows + sum(dropped.values()), "out": rows},
         dropped=dropped,
-        facts={"t": t, "vocabulary_sha256": sources[0].facts["vocabulary_sha256"]},
+        facts={
+            "t": t,
+            "expected_rows": outcome.expected_rows,
+            "vocabulary_sha256": sources[0].facts["vocabulary_sha256"],
+            "matches": [str(source.folder) for source in sources],
+        },
         made=made_with(spark),
     )
 
 
-class Lists:
-    """The counts of a vocabulary, list by list.
+def _one_text(matches: DataFrame, attempt: Attempt, config: Balance) -> tuple[DataFrame, dict[str, int]]:
+    """Choose the texts and write them down, for they are read twice."""
+    folder = attempt.scratch / "texts"
+    with progress(matches.sparkSession, "choose texts"):
+        _, dropped = write_kept(one_text(matches, seed=config.seed), folder, [ANOTHER_TEXT])
+    return read_tables(matches.sparkSession, folder), dropped
 
-    Args:
-        counts: columns of `MATCH_COUNTS`, in id order.
+
+def _plan(t: dict[str, float], chosen: Sizes, config: Balance) -> str:
+    """What is going to happen, before anything is written."""
+    thresholds = ", ".join(f"{value:,.6g} ({language})" for language, value in islice(t.items(), _TOLD))
+    more = f" and {len(t) - _TOLD} more lists" if len(t) > _TOLD else ""
+    target = f", for {config.target:,} after the download" if config.target is not None else ""
+    return (
+        f"t = {thresholds}{more}: expected to keep {chosen.rows[0]:,.1f} ± {chosen.deviation[0]:,.1f} "
+        f"pairs{target}"
+    )
+
+
+def _draw(
+    matches: DataFrame, attempt: Attempt, probability: npt.NDArray[np.float64], config: Balance
+) -> tuple[int, Counts, dict[str, int]]:
+    """Write the pairs that are drawn.
+
+    Returns:
+        Their number; how many of them match each entry; and how many were not drawn.
     """
-
-    def __init__(self, counts: pa.Table) -> None:
-        self.all: Counts = counts["count"].to_numpy()
-        languages = counts["language"].to_numpy()
-        self.of = {
-            language: self.all[languages == language] for language in dict.fromkeys(languages.tolist())
-        }
-        self._languages = languages
-
-    def with_tail_share(self, share: float) -> dict[str, float]:
-        """The t of each list under which its tail has this share of its matches."""
-        return {
-            language: float(threshold_for_tail_share(counts, share)) for language, counts in self.of.items()
-        }
-
-    def with_t(self, t: float) -> dict[str, float]:
-        """This t for the only list, or for English; the other lists get English's tail share.
-
-        Raises:
-            InputError: there are several lists, but no English one with matches.
-
-        Source:
-            MetaCLIP 2, section 3.3.
-        """
-        if len(self.of) == 1:
-            return dict.fromkeys(self.of, t)
-        if ENGLISH not in self.of or not self.of[ENGLISH].any():
-            raise InputError("no English matches to tell the other languages' t from; give --tail-share")
-        return self.with_tail_share(tail_share(self.of[ENGLISH], t)) | {ENGLISH: t}
-
-    def probability(self, t: dict[str, float]) -> npt.NDArray[np.float64]:
-        """The probability of each entry, given the t of each list."""
-        return entry_probability(self.all, np.array([t[language] for language in self._languages]))
-
-
-def _choose_t(matches: DataFrame, lists: Lists, config: Balance, *, rows: int) -> dict[str, float]:
-    if config.tail_share is not None:
-        return lists.with_tail_share(config.tail_share)
-    if config.t is not None:
-        return lists.with_t(config.t)
-    assert config.target is not None  # the configuration has made sure of one of the three
-    wanted = config.target / config.expected_yield
-    if wanted > rows:
-        raise InputError(
-            f"--target {config.target} with --yield {config.expected_yield} needs {wanted:,.0f} pairs, but "
-            f"{rows:,} match; ask for at most {int(rows * config.expected_yield):,}"
-        )
-
-    def expected(thresholds: Sequence[float]) -> list[float]:
-        return _expected_sizes(matches, np.stack([lists.probability(lists.with_t(t)) for t in thresholds]))
-
-    english = lists.of.get(ENGLISH, lists.all)
-    with progress(matches.sparkSession, "choose t"):
-        t, size = threshold_for_size(english, wanted, expected)
-    if abs(size - wanted) > max(0.001 * wanted, 1):
-        raise InputError(f"no t is expected to keep {wanted:,.0f} pairs; the nearest keeps {size:,.0f}")
-    announce(f"t = {t:,.6g} is expected to keep {size:,.1f} pairs, for {config.target:,} after the download")
-    return lists.with_t(t)
-
-
-def _expected_sizes(matches: DataFrame, probabilities: npt.NDArray[np.float64]) -> list[float]:
-    sums: dict[int, Decimal] = {
-        row["candidate"]: row["expected"] for row in expect(matches, probabilities=probabilities).collect()
-    }
-    return [float(sums.get(candidate, Decimal(0)) / UNIT) for candidate in range(len(probabilities))]
+    spark, pairs = matches.sparkSession, attempt.folder / "pairs"
+    drawn = balance_stage(matches, probability=probability, seed=config.seed)
+    if config.online:
+        drawn = drawn.withColumn("drop_reason", F.lit(None).cast("string"))
+    with progress(spark, "balance"):
+        rows, not_drawn = write_kept(drawn, pairs, [NOT_DRAWN])
+    with progress(spark, "count"):
+        kept = count_entries(spark, pairs, len(probability))
+    return rows, kept, not_drawn
 
 
 def _counts(sources: Sequence[RunRecord]) -> pa.Table:

@@ -20,7 +20,7 @@ from curation.spark import Session
 from curation.stages.images import images, shard_sizes
 from curation.stages.read import read
 
-SEMANTICS = 1
+SEMANTICS = 2
 SUCCESS = "success"
 _IMAGES = "images"
 _ERRORS_TOLD = 10

@@ -21,7 +21,7 @@ from curation.stages.match import NO_MATCH
 from curation.stages.match import match as match_stage
 from curation.vocabulary.vocabulary import Vocabulary, read_manifest, read_vocabulary
 
-SEMANTICS = 1
+SEMANTICS = 2
 
 Counts = npt.NDArray[np.int64]
 
@@ -56,6 +56,7 @@ def match(session: Session, config: Match) -> list[RunRecord]:
             "vocabulary_sha256": vocabulary.sha256,
             "vocabulary_manifest": manifest,  # its licences must go with the list
             "pool": pool.run_id,
+            "pool_rows": {"rows_in": pool.rows["in"], "dropped": pool.dropped, "rows_out": pool.rows["out"]},
             "against": pool.facts["against"],
         }
         return [_match(session(), attempt, pool.folder / "pairs", vocabulary, facts)]

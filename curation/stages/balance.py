@@ -1,16 +1,15 @@
 """The draw: which pairs of the head are kept."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import arrow_udf
 
 from curation.core.balancing import keep_probability
-from curation.core.identity import image_id, uniform
-from curation.schemas import CURATED, spark_ddl
+from curation.core.identity import uniform
+from curation.schemas import CURATED
 
 NOT_DRAWN = "not_drawn"
 
@@ -30,15 +29,19 @@ def balance(matches: DataFrame, *, probability: npt.NDArray[np.float64], seed: i
         MetaCLIP 2, section 3.3; section 5 of the design for the draw.
     """
 
-    def drawn(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            keep = keep_probability(batch.column("entry_ids"), probability)
-            kept = pa.array(uniform(seed, batch.column("uid"), salt="keep") < keep)
-            yield (
-                batch.append_column("keep_probability", pa.array(keep))
-                .append_column("image_id", image_id(batch.column("url")))
-                .append_column("drop_reason", pc.if_else(kept, pa.scalar(None, pa.string()), NOT_DRAWN))
-            )
+    @arrow_udf("double")  # type: ignore  # its stubs know only functions of iterators
+    def keep(entry_ids: pa.Array) -> pa.Array:
+        return pa.array(keep_probability(entry_ids, probability))
 
-    schema = CURATED.append(pa.field("drop_reason", pa.string()))
-    return matches.mapInArrow(drawn, spark_ddl(schema)).select(*schema.names)
+    @arrow_udf("double")  # type: ignore
+    def draw(uids: pa.Array) -> pa.Array:
+        return pa.array(uniform(seed, uids, salt="keep"))
+
+    drawn = matches.select("*", keep("entry_ids").alias("keep_probability"), draw("uid").alias("draw"))
+    reason = F.when(F.col("draw") >= F.col("keep_probability"), F.lit(NOT_DRAWN))
+    return drawn.withColumn("image_id", image_id("url")).select(*CURATED.names, reason.alias("drop_reason"))
+
+
+def image_id(url: str) -> Column:
+    """`curation.core.identity.image_id` of a column, where Spark has it at hand."""
+    return F.md5(F.concat(F.octet_length(url).cast("string"), F.lit(":"), F.col(url)))

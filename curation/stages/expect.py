@@ -1,42 +1,43 @@
-"""How many pairs a threshold is expected to keep, without drawing."""
+"""How many pairs are expected to be kept, without drawing."""
 
 from collections.abc import Iterator
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from curation.core.balancing import keep_probability
-
-UNIT = 2**32
-"""Expectations are added as integers, in units of 2^-32 pairs: their sum is the same in any order."""
+from curation.core.expectation import Expectation
+from curation.core.lists import Lists, Settings
 
 
-def expect(matches: DataFrame, *, probabilities: npt.NDArray[np.float64]) -> DataFrame:
-    """Add up the keep probabilities of all pairs under several thresholds at once.
+def expect(matches: DataFrame, *, lists: Lists, settings: Settings) -> DataFrame:
+    """Add up the keep probabilities of all pairs under several settings of the thresholds at once.
 
     Args:
         matches: anything with `entry_ids`.
-        probabilities: float64 (g, m), of each entry under each of g thresholds.
+        lists: the counts of all entries.
+        settings: g of them.
 
     Returns:
-        `candidate` (0..g-1) and `expected`, decimal, in units of 2^-32 pairs; no row where no pair is.
+        `setting` (0..g-1); `expected` and `variance`, decimal, in units of 2^-32 pairs
+        (`curation.core.expectation.UNIT`). No rows where there are no pairs.
     """
 
     def sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total = np.zeros(len(probabilities), np.int64)
+        expectation = Expectation(lists.counts, lists.numbers, settings.t)
         for batch in batches:
-            for candidate, probability in enumerate(probabilities):
-                keep = keep_probability(batch.column("entry_ids"), probability)
-                total[candidate] += np.rint(keep * UNIT).astype(np.int64).sum()
-        yield pa.record_batch({"candidate": np.arange(len(total), dtype=np.int32), "expected": total})
+            expectation.add(batch.column("entry_ids"))
+        expected, variance = expectation.sums
+        places = pa.array(range(len(settings)), pa.int32())
+        yield pa.record_batch([places, expected, variance], ["setting", "expected", "variance"])
+
+    def total(column: str) -> Column:
+        return F.sum(F.col(column).cast("decimal(38,0)")).alias(column)
 
     return (
         matches.select("entry_ids")
-        .mapInArrow(sums, "candidate int, expected bigint")
-        .groupBy("candidate")
-        .agg(F.sum(F.col("expected").cast("decimal(38,0)")).alias("expected"))
-        .select("candidate", "expected")
+        .mapInArrow(sums, "setting int, expected bigint, variance bigint")
+        .groupBy("setting")
+        .agg(total("expected"), total("variance"))
+        .select("setting", "expected", "variance")
     )

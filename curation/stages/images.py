@@ -40,9 +40,10 @@ def images(curated: DataFrame, *, shards: int) -> DataFrame:
 
     Returns:
         `shard`, `position` (rank by image_id within the shard, from 0), `image_id`, `url`, and the
-        pairs' `uids` and `texts`, in the order of their uids: an order by hash, and the same every time.
+        pairs' `uids`, `texts` and `keep_probabilities`, in the order of their uids: an order by hash, and the
+        same every time.
     """
-    pair = F.struct("uid", "text")
+    pair = F.struct("uid", "text", "keep_probability")
     return (
         curated.groupBy("image_id")
         .agg(F.min("url").alias("url"), F.sort_array(F.collect_list(pair)).alias("pairs"))
@@ -55,5 +56,6 @@ def images(curated: DataFrame, *, shards: int) -> DataFrame:
             "url",
             F.col("pairs.uid").alias("uids"),
             F.col("pairs.text").alias("texts"),
+            F.col("pairs.keep_probability").alias("keep_probabilities"),
         )
     )

@@ -10,8 +10,8 @@ from curation.core.balancing import (
     entry_probability,
     keep_probability,
     tail_share,
-    threshold_for_size,
     threshold_for_tail_share,
+    thresholds_for_tail_shares,
 )
 from curation.core.identity import image_id, uniform
 
@@ -97,6 +97,12 @@ def test_threshold_for_tail_share_is_nearest(counts, share):
         assert t in nearest
 
 
+@given(COUNTS, st.lists(st.floats(0, 1), max_size=5))
+def test_many_shares_at_once_are_the_same_as_one_by_one(counts, shares):
+    expected = [threshold_for_tail_share(counts, share) for share in shares]
+    assert thresholds_for_tail_shares(counts, shares).tolist() == expected
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
 def test_threshold_for_tail_share_refuses_shares_out_of_range(share):
     with pytest.raises(ValueError, match="share must lie"):
@@ -108,21 +114,6 @@ def pool(rows=3000, entries=200, seed=0):
     rng = np.random.default_rng(seed)
     ids = pa.array([np.unique(rng.zipf(1.3, 4) % entries).tolist() for _ in range(rows)], IDS)
     return ids, np.bincount(ids.flatten().to_numpy(), minlength=entries)
-
-
-@pytest.mark.parametrize("rows", [1, 10, 333.3, 1500, 2999, 3000])
-def test_threshold_for_size_finds_the_size(rows):
-    ids, counts = pool()
-    rounds = []
-
-    def expected(thresholds):
-        rounds.append(len(thresholds))
-        return [keep_probability(ids, entry_probability(counts, t)).sum() for t in thresholds]
-
-    t, size = threshold_for_size(counts, rows, expected)
-    assert abs(size - rows) <= max(0.0005 * rows, 0.5)
-    assert size == pytest.approx(keep_probability(ids, entry_probability(counts, t)).sum())
-    assert len(rounds) <= 4
 
 
 def test_the_draw_keeps_as_many_as_expected_in_all_and_of_each_entry():
@@ -137,3 +128,29 @@ def test_the_draw_keeps_as_many_as_expected_in_all_and_of_each_entry():
         rows = parents[flat == entry]
         spread = np.sqrt((keep[rows] * (1 - keep[rows])).sum())
         assert abs(kept[rows].sum() - keep[rows].sum()) < 4.5 * spread
+
+
+def test_one_draw_a_pair_is_statistically_metaclips_draw_for_each_match():
+    """Its size and what it keeps of each entry lie where a hundred runs of MetaCLIP's algorithm lie."""
+    rows, t = 5000, 60
+    ids, counts = pool(rows=rows)
+    probability = entry_probability(counts, t)
+    uids = image_id(pa.array([str(n) for n in range(rows)]))
+    parents, flat = np.repeat(np.arange(rows), ids.value_lengths().to_numpy()), ids.flatten().to_numpy()
+    rng = np.random.default_rng(1)
+
+    def outcome(kept):
+        return np.array([kept.sum(), *np.bincount(flat[kept[parents]], minlength=len(counts))])
+
+    theirs = []
+    for _ in range(100):
+        won = parents[rng.random(len(flat)) < probability[flat]]  # a draw for each match, any of which wins
+        theirs.append(outcome(np.isin(np.arange(rows), won)))
+    keep = keep_probability(ids, probability)
+    ours = np.array([outcome(uniform(seed, uids) < keep) for seed in range(100)])
+    theirs = np.array(theirs)
+    error = np.sqrt((theirs.var(axis=0) + ours.var(axis=0)) / 100)
+    assert (np.abs(theirs.mean(axis=0) - ours.mean(axis=0)) <= 4.5 * error + 1e-9).all()
+    spread = ours.std(axis=0)[theirs.std(axis=0) > 0] / theirs.std(axis=0)[theirs.std(axis=0) > 0]
+    assert 0.8 < spread[0] < 1.25  # the same noise in the size
+    assert 0.9 < np.median(spread) < 1.1

@@ -10,7 +10,9 @@ ROWS = [(f"http://a/{number % 40}.jpg", f"text {number}") for number in range(10
 
 def curated():
     urls, texts = (pa.array(list(column)) for column in zip(*ROWS, strict=True))
-    return pa.table({"uid": pair_uid(urls, texts), "url": urls, "text": texts, "image_id": image_id(urls)})
+    keep = [number / 100 for number in range(100)]
+    columns = [pair_uid(urls, texts), urls, texts, keep, image_id(urls)]
+    return pa.table(columns, names=["uid", "url", "text", "keep_probability", "image_id"])
 
 
 def test_each_image_once_with_its_texts_in_the_order_of_their_uids(same_rows):
@@ -18,9 +20,10 @@ def test_each_image_once_with_its_texts_in_the_order_of_their_uids(same_rows):
     assert len(rows) == 40
     texts = defaultdict(list)
     for pair in sorted(curated().to_pylist(), key=lambda pair: pair["uid"]):
-        texts[pair["url"]].append((pair["uid"], pair["text"]))
+        texts[pair["url"]].append((pair["uid"], pair["text"], pair["keep_probability"]))
     for row in rows:
-        assert list(zip(row["uids"], row["texts"], strict=True)) == texts[row["url"]]
+        pairs = zip(row["uids"], row["texts"], row["keep_probabilities"], strict=True)
+        assert list(pairs) == texts[row["url"]]
 
 
 def test_shards_are_ranges_of_image_ids_ranked_within(same_rows):
