@@ -3,6 +3,8 @@
 Shares no code with the library; only the draw is handed in, for it is the one thing that is ours.
 """
 
+import string
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +26,29 @@ def match(entries: Sequence[str], text: str) -> list[int]:
     """Algorithm 1, part 1: the loop over the entries."""
     spaced = space(text)
     return [number for number, entry in enumerate(entries) if " " + entry + " " in spaced]
+
+
+CJK_PUNCTUATION = "，。、；：？！“”‘’（）【】《》〈〉「」『』～—."  # noqa: RUF001 (they are meant)
+
+
+def match_script(entries: Sequence[str], text: str) -> list[int]:
+    """MetaCLIP 2's rule for scripts without spaces: sides of an entry that need no space get none."""
+    spaced = space(text)
+    found = []
+    for number, entry in enumerate(entries):
+        left = "" if spaceless(entry[0]) else " "
+        right = "" if spaceless(entry[-1]) else " "
+        if left + entry + right in spaced:
+            found.append(number)
+    return found
+
+
+def spaceless(character: str) -> bool:
+    """By the names that Unicode gives, where the library has ranges of numbers."""
+    scripts = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "MYANMAR", "KHMER", "TIBETAN", "IDEOGRAPHIC")
+    if character in string.punctuation or character in CJK_PUNCTUATION:
+        return True
+    return unicodedata.name(character, "").startswith(scripts)
 
 
 class Lookup:

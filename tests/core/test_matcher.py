@@ -1,11 +1,14 @@
 import json
+import random
+import re
+from itertools import accumulate
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.core.matcher import Matcher, VocabularyMatcher
+from curation.core.matcher import SCRIPT_LANGUAGES, Matcher, VocabularyMatcher
 from tests import reference
 
 # Every character that spacing touches, and what might be taken for it.
@@ -124,3 +127,52 @@ def captions(shared_data, name):
         return [row["caption"] for row in rows["annotations"]]
     lines = (shared_data / "captions" / f"{name}.tsv").read_text().split("\n")
     return [line.split("\t")[0] for line in lines if line]
+
+
+def stamps(shared_data):
+    """Languages and captions: the same sentences in 78 locales."""
+    text = (shared_data / "captions" / "stamps-78-locales.tsv").read_text()
+    rows = [line.split("\t") for line in text.split("\n") if line]
+    return [re.split("[_@]", locale)[0] for _, locale, _ in rows], [caption for _, _, caption in rows]
+
+
+def test_a_vocabulary_of_every_language_on_real_captions(shared_data):
+    """The lists are words and pieces of the captions themselves; each row is held against the slow search."""
+    languages, texts = stamps(shared_data)
+    rng = random.Random(0)
+    lists = {}
+    for language in sorted(set(languages) - {"is", "cy", "ka"}):
+        own = [text for text, of in zip(texts, languages, strict=True) if of == language]
+        pieces = [
+            text[n : n + 2]
+            for text in own
+            for n in (0, 3)
+            if text[n : n + 2].strip() == text[n : n + 2] != ""
+        ]
+        words = [word for text in own for word in text.replace(".", " ").split()]
+        pairs = [" ".join(text.split()[:2]) for text in own]
+        lists[language] = sorted(
+            {*rng.choices(words, k=30), *rng.choices(pieces, k=10), *rng.choices(pairs, k=5)}
+        )
+    lists["other"] = sorted(
+        {word for text, of in zip(texts, languages, strict=True) if of == "is" for word in text.split()}
+    )[:40]
+    matcher = VocabularyMatcher({language: pa.array(entries) for language, entries in lists.items()})
+    found = matcher.match(pa.array(texts), pa.array(languages)).to_pylist()
+    first_ids = dict(zip(lists, accumulate(map(len, lists.values()), initial=0), strict=False))
+    for language, text, ids in zip(languages, texts, found, strict=True):
+        name = language if language in lists else "other"
+        search = reference.match_script if name in SCRIPT_LANGUAGES else reference.match
+        assert ids == [first_ids[name] + number for number in search(lists[name], text)], (language, text)
+    for language in ("en", "ja", "zh", "th", "km", "ar", "ru", "is"):
+        hits = [ids for ids, of in zip(found, languages, strict=True) if of == language]
+        assert sum(map(len, hits)) > 20, language
+
+
+def test_japanese_words_are_found_without_spaces(shared_data):
+    languages, texts = stamps(shared_data)
+    japanese = [text for text, language in zip(texts, languages, strict=True) if language == "ja"]
+    words = ["カエル", "クジャク"]
+    found = Matcher(words, "script").match(pa.array(japanese)).to_pylist()
+    assert found == [[n for n, word in enumerate(words) if word in text] for text in japanese]
+    assert any("クジャクの" in text for text in japanese)  # where MetaCLIP 2 wants a space

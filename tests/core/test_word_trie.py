@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 import tarfile
@@ -155,9 +156,9 @@ def half_a_million(entries, texts):
                 found.setdefault(" ".join(words[first : first + size]))
     words = sorted({word for text in texts for word in text.split(" ")})
     rng = random.Random(0)
-    while len(found) < 500_000:
+    while len(found) < 510_000:
         found.setdefault(" ".join(rng.choices(words, k=2)))
-    return [entry for entry in found if entry][:500_000]
+    return [entry for entry in found if entry and not re.search(r"[\r\n]", entry)][:500_000]
 
 
 CODE = """
