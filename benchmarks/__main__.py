@@ -1,10 +1,16 @@
-"""Run all benchmarks: `make bench`, or `python -m benchmarks NAME` for one."""
+"""Run all benchmarks: `make bench`, or `python -m benchmarks NAME…` for some."""
 
 import sys
 
-from benchmarks import extraction, matching, report
+from benchmarks import extraction, matching, ready, report, stages
 
-BENCHMARKS = {"matching": matching.run, "extraction": extraction.run}
+BENCHMARKS = {
+    "matching": matching.run,
+    "ready": ready.run,
+    "stages": stages.identity,
+    "growth": stages.growth,
+    "extraction": extraction.run,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHMARKS:

@@ -20,7 +20,7 @@ class Result:
 
     Attributes:
         unit: of the rates.
-        rates: by contestant; `ours` is one of them.
+        rates: by contestant; the first one is what the others are compared with.
         note: what was measured, and on what.
     """
 
@@ -29,14 +29,22 @@ class Result:
     note: str
 
 
-def rate(work: Callable[[], object], amount: float, repeats: int = 3) -> float:
-    """Amount per second of the quickest of several runs."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return amount / min(times)
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def rates(
+    amount: float, contestants: Mapping[str, Callable[[], object]], rounds: int = 5
+) -> dict[str, float]:
+    """Amount per second of each contestant's quickest run; they take turns, as machines change pace."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, work in contestants.items():
+            times[name].append(seconds(work))
+    return {name: amount / min(taken) for name, taken in times.items()}
 
 
 def show(name: str, result: Result | None) -> None:
@@ -45,12 +53,13 @@ def show(name: str, result: Result | None) -> None:
     if result is None:
         console.print(f"[bold]{name}[/]: skipped, no shared data (see tests/conftest.py)")
         return
+    first, ours = next(iter(result.rates.items()))
     table = Table(title=f"{name}: {result.note}", title_justify="left", box=None)
     table.add_column("contestant")
     table.add_column(result.unit, justify="right")
-    table.add_column("ours is", justify="right")
+    table.add_column(f"{first} is", justify="right")
     for contestant, value in sorted(result.rates.items(), key=lambda item: -item[1]):
-        table.add_row(contestant, f"{value:,.4g}", f"{result.rates['ours'] / value:,.3g}x")
+        table.add_row(contestant, f"{value:,.4g}", f"{ours / value:,.3g}x")
     console.print(table)
     RESULTS.mkdir(exist_ok=True)
     written = {
@@ -60,6 +69,6 @@ def show(name: str, result: Result | None) -> None:
         "note": result.note,
         "unit": result.unit,
         "rates": {contestant: round(value, 4) for contestant, value in result.rates.items()},
-        "ours_is": {peer: round(result.rates["ours"] / value, 3) for peer, value in result.rates.items()},
+        f"{first}_is": {peer: round(ours / value, 3) for peer, value in result.rates.items()},
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=2) + "\n")
