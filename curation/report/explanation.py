@@ -47,7 +47,8 @@ def show(explanation: Explanation) -> RenderableType:
         value = getattr(explanation, name)
         if value is not None:
             facts.add_row(name, Text(inert(value)))
-    facts.add_row("entries", "" if explanation.entries else "none")
+    if not explanation.entries:
+        facts.add_row("entries", "none")
     outcome = Table(box=None, pad_edge=False, show_header=False)
     outcome.add_column(style="bold")
     outcome.add_column(overflow="fold")
