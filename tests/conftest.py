@@ -12,6 +12,10 @@ from curation.spark import Session
 
 ROOT = Path(__file__).parents[1]
 
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = (
+    "1"  # or img2dataset's import asks the network, whoever does it first
+)
+
 # No deadline: the machine may be busy. In CI the same examples every time, so that red means a change did it.
 settings.register_profile("tests", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("tests")

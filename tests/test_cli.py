@@ -40,7 +40,8 @@ def test_help_teaches_and_starts_no_spark(job):
 
 @pytest.mark.parametrize("job", JOBS)
 def test_an_unknown_flag(job, tmp_path):
-    assert_refused(run(job, "--output", tmp_path / "out", "--unheard-of", 1), "Unknown flag --unheard-of")
+    where = "--curated" if job == "explain" else "--output"
+    assert_refused(run(job, where, tmp_path / "out", "--unheard-of", 1), "Unknown flag --unheard-of")
     assert not (tmp_path / "out").exists()
 
 

@@ -36,6 +36,7 @@ def write_images(folder, urls):
             "image_id": image_id(pa.array(urls)),
             "url": urls,
             "uids": [[f"{n:032x}"] for n in range(len(urls))],
+            "keep_probabilities": [[0.5]] * len(urls),
             "texts": [[f"text {n}"] for n in range(len(urls))],
         }
     )
