@@ -3,15 +3,14 @@
 import os
 import tempfile
 from pathlib import Path
-from unittest.mock import patch
 
 from cc2dataset.main import extract_documents_from_wat
 from fastwarc import ArchiveIterator
 
 from benchmarks.report import Result, rates
-from curation.crawl.extract import read_file
+from curation.crawl.extract import Reading, read_file
 
-COPIES = 8
+COPIES = 30
 DATA = Path(os.environ.get("CURATION_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -43,13 +42,13 @@ def run() -> Result | None:
 
 
 def _ours(path: Path) -> None:
-    for _ in read_file(str(path), languages=None):
+    for _ in read_file(str(path), reading=Reading()):
         pass
 
 
 def _ours_without_languages(path: Path) -> None:
-    with patch("curation.crawl.extract.identify", lambda texts: ([None] * len(texts), [None] * len(texts))):
-        _ours(path)
+    for _ in read_file(str(path), reading=Reading(languages=None)):
+        pass
 
 
 def _cc2dataset(path: Path) -> None:

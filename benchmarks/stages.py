@@ -97,5 +97,6 @@ def _pairs(number: int, rows: int) -> pa.Table:
         "language": ["en"] * rows,
         "language_score": [0.9] * rows,
         "seen": [1] * rows,
+        "opt_outs": [[]] * rows,
     }
     return pa.table(columns, PAIRS)

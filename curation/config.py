@@ -38,6 +38,35 @@ class ExtractOptions:
             "Keep texts in these languages (ISO codes, told by fastText's lid.176), or all.", default="all"
         ),
     ] = ("all",)
+    language_model: Annotated[
+        str | None, _flag("Another fastText model to tell languages with.", default="lid.176.ftz")
+    ] = None
+    language_threshold: Annotated[
+        float, _flag("A text whose likeliest language has a lower score is in no language.")
+    ] = 0.0
+    opt_outs: Annotated[
+        Literal["respect", "record"],
+        _flag(
+            "Drop the pairs of pages that opt out (X-Robots-Tag, robots metas, TDMRep, Content-Usage), or "
+            "keep them and say so in the column opt_outs."
+        ),
+    ] = "respect"
+    block: Annotated[
+        tuple[str, ...],
+        _flag(
+            "Files of hosts, URLs and sha256 hashes of either, one a line, whose images are left out.",
+            default=False,
+        ),
+    ] = ()
+    block_terms: Annotated[
+        tuple[str, ...],
+        _flag("Files of terms, one a line, that drop a text: for adult content, for one.", default=False),
+    ] = ()
+    redact: Annotated[
+        bool, _flag("Put [email] and [phone] for e-mail addresses and phone numbers in texts.")
+    ] = False
+    max_text_length: Annotated[int, _flag("Longest text, in characters.")] = 4096
+    max_url_length: Annotated[int, _flag("Longest URL, in characters.")] = 2048
     against: Annotated[
         tuple[str, ...],
         _flag("Leave out the pairs of these POOL folders, so that counts can be added up.", default=False),
@@ -50,8 +79,14 @@ class ExtractOptions:
             raise InputError("give either --input PATH… or --crawl CC-MAIN-YYYY-WW…")
         if self.limit is not None and not self.crawl:
             raise InputError("--limit takes a sample of a --crawl; with --input, name fewer files")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"--limit is {self.limit}; it must be at least 1")
+        for name in ("limit", "max_text_length", "max_url_length"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+        if not 0 <= self.language_threshold <= 1:
+            raise InputError(
+                f"--language-threshold is {self.language_threshold}; it must lie between 0 and 1"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

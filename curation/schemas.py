@@ -13,9 +13,11 @@ PAIRS = pa.schema(
         ("language", pa.string()),
         ("language_score", pa.float64()),
         ("seen", pa.int64()),
+        ("opt_outs", pa.list_(pa.string())),
     ]
 )
-"""POOL/pairs: one row a distinct (url, text); `seen` is how often it was found in the crawl."""
+"""POOL/pairs: one row a distinct (url, text); `seen` is how often it was found in the crawl; `opt_outs` is
+what the page says against use, empty unless such pages were asked for."""
 
 FILES = pa.schema(
     [

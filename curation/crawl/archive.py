@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import BinaryIO
 
 from curation.crawl.members import Segment, State, Window, segments
@@ -14,6 +15,7 @@ HEAD_BYTES = 64 << 10
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _CONTENT_LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_USUAL_LENGTH = b"\r\nContent-Length: "
 _NEXT_RECORD = re.compile(rb"\nWARC/1\.")
 _OVERLAP = len(b"\nWARC/1.") - 1
 _START = b"WARC/"
@@ -21,31 +23,43 @@ _BLANK = b"\r\n"
 _RECORD_END = b"\r\n\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Record:
     """One WARC record.
 
     Attributes:
-        fields: the WARC header, names in lower case; of repeated fields the first.
         head: the WARC header as it stands, with the empty line that ends it.
         body: what follows the header.
         complete: false for the last record of a file that was cut off.
     """
 
-    fields: dict[str, str]
     head: bytes
     body: bytes
     complete: bool = True
 
+    @cached_property
+    def fields(self) -> dict[str, str]:
+        """The WARC header, names in lower case; of repeated fields the first."""
+        return header_fields(self.head)
+
+    def field(self, name: bytes) -> str:
+        """A field of the WARC header, by its usual spelling; empty if it is not there."""
+        head = self.head
+        start = head.find(b"\n" + name + b": ")
+        if start < 0:
+            return self.fields.get(name.decode().lower(), "")
+        start += len(name) + 3
+        return head[start : head.find(b"\n", start)].decode("utf-8", "replace").strip()
+
     @property
     def kind(self) -> str:
         """WARC-Type: `response`, `metadata`, `warcinfo`, …."""
-        return self.fields.get("warc-type", "")
+        return self.field(b"WARC-Type")
 
     @property
     def url(self) -> str | None:
         """WARC-Target-URI; some writers put it in angle brackets."""
-        return self.fields.get("warc-target-uri", "").strip("<>") or None
+        return self.field(b"WARC-Target-URI").strip("<>") or None
 
 
 class Archive:
@@ -74,8 +88,11 @@ class Archive:
             ReadError: the stream could not be read.
         """
         for segment in segments(self._window):
-            reader = _SegmentReader(segment, self.faults)
-            yield from reader
+            start = segment.read()
+            if segment.whole and (record := _only_record(start)):
+                yield record
+                continue
+            yield from _SegmentReader(segment, start, self.faults)
             if segment.state is State.DAMAGED:
                 self.faults["damaged_member"] += 1
             self.truncated |= segment.state is State.TRUNCATED
@@ -84,11 +101,11 @@ class Archive:
 class _SegmentReader:
     """The records of one segment."""
 
-    def __init__(self, segment: Segment, faults: Counter[str]) -> None:
+    def __init__(self, segment: Segment, start: bytes, faults: Counter[str]) -> None:
         self._segment = segment
         self._faults = faults
-        self._data = b""
-        self._ended = False
+        self._data = start
+        self._ended = not start
 
     def __iter__(self) -> Iterator[Record]:
         while self._skip_blank():
@@ -154,7 +171,7 @@ class _SegmentReader:
             end, complete = len(self._data.rstrip(_BLANK)), True
         body = self._data[len(head) : end]
         self._data = self._data[end:]
-        return Record(header_fields(head), head, body, complete)
+        return Record(head, body, complete)
 
     def _cut_off(self) -> bool:
         """Whether the segment ends within the record that begins here because the file was cut off there."""
@@ -180,7 +197,20 @@ class _SegmentReader:
         self._faults[reason] += 1
 
 
+def _only_record(data: bytes) -> Record | None:
+    """The record that a whole member consists of, as nearly each does; None if it may be otherwise."""
+    end = data.find(_RECORD_END, 0, HEAD_BYTES) + len(_RECORD_END)
+    head = data[:end]
+    length = _content_length(head) if head.startswith(_START) else None
+    if length is None or length > RECORD_BYTES or end + length + len(_RECORD_END) != len(data):
+        return None
+    return Record(head, data[end:-4]) if data.endswith(_RECORD_END) else None
+
+
 def _content_length(head: bytes) -> int | None:
+    start = head.find(_USUAL_LENGTH) + len(_USUAL_LENGTH)
+    if start >= len(_USUAL_LENGTH) and (digits := head[start : head.find(b"\r\n", start)]).isdigit():
+        return int(digits[:18])  # an absurd length stays absurd
     match = _CONTENT_LENGTH.search(head)
     return int(match[1]) if match else None
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curation.core.identity import uniform
 from curation.crawl.members import ReadError, describe
+from curation.crawl.patience import patient
 from curation.errors import InputError
 
 _CRAWL_NAME = re.compile(r"CC-MAIN-\d{4}-\d{2}")
@@ -36,13 +37,16 @@ class InputFile:
 
 @contextmanager
 def open_input(path: str) -> Iterator[BinaryIO]:
-    """A local file or a URL, opened for reading bytes.
+    """A local file or a URL, opened for reading bytes; what is not local is read patiently.
 
     Raises:
         ReadError: it could not be opened.
     """
     try:
-        stream = fsspec.open(path, "rb").open()
+        local = _is_local(fsspec.core.url_to_fs(path)[0])
+        stream = fsspec.open(path, "rb").open() if local else patient(path)
+    except ReadError:
+        raise
     except Exception as error:  # every file system of fsspec has exceptions of its own
         raise ReadError(describe(error)) from error
     with stream:

@@ -14,10 +14,12 @@ from typing import BinaryIO, Protocol
 from isal import isal_zlib
 
 READ_BYTES = 1 << 20
+FIRST_FEED_BYTES = 1 << 13
 FEED_BYTES = 1 << 15
-"""Compressed bytes given to the inflater at once; what lies behind the end of a member is copied in vain."""
+"""Compressed bytes given to the inflater at once; what lies behind the end of a member is copied in vain, and
+most members of a WAT file are short."""
 PIECE_BYTES = 1 << 18
-"""Most uncompressed bytes handed out at once."""
+"""Uncompressed bytes after which a piece is handed out; it has less than twice as many."""
 SNIFF_BYTES = 1 << 16
 KEPT_BYTES = 64 << 20
 """Compressed bytes of the current member that are kept, to search them for the next one after damage."""
@@ -47,6 +49,10 @@ class Segment(Protocol):
     """Uncompressed bytes that begin with a record: a gzip member, or all of a plain file."""
 
     state: State
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it has been read, and is known to be right."""
 
     def read(self) -> bytes:
         """The next piece; empty at the end, and only then is `state` settled."""
@@ -103,6 +109,9 @@ class Window:
             return False
         try:
             piece = self._stream.read(READ_BYTES)
+        except ReadError as error:
+            self._error = error
+            return False
         except Exception as error:  # noqa: BLE001 - each file system of fsspec has its own; `read` raises it
             self._error = ReadError(describe(error))
             return False
@@ -122,27 +131,34 @@ class GzipMember:
         self._inflater = isal_zlib.decompressobj(wbits=31)
         self._produced = 0
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of it has been read, and its checksum was right."""
+        return bool(self._inflater.eof)
+
     def read(self) -> bytes:
         """The next piece; empty at the end, and only then is `state` settled."""
-        while not self._inflater.eof and self.state is State.WHOLE:
-            feed = self._window.read(self.end, FEED_BYTES)
+        pieces, size, feed_bytes = [], 0, FIRST_FEED_BYTES
+        inflater = self._inflater
+        while size < PIECE_BYTES and not inflater.eof and self.state is State.WHOLE:
+            feed = self._window.read(self.end, feed_bytes)
+            feed_bytes = FEED_BYTES
             try:
-                piece = self._inflater.decompress(feed, PIECE_BYTES)
+                piece = inflater.decompress(feed, PIECE_BYTES)
             except isal_zlib.error:  # type: ignore[misc]  # the stubs take it for an instance
                 self.state = State.DAMAGED
                 break
             # At the end of a member it may report the same leftover in both.
-            left = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
-            self.end += len(feed) - len(left)
-            self._window.forget(self.end - KEPT_BYTES)
-            self._produced += len(piece)
-            if self._produced > max(BOMB_BYTES, BOMB_RATIO * (self.end - self._start)):
+            self.end += len(feed) - len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
+            size += len(piece)
+            pieces.append(piece)
+            if self._produced + size > max(BOMB_BYTES, BOMB_RATIO * (self.end - self._start)):
                 self.state = State.DAMAGED
-            elif piece:
-                return piece
-            elif not feed:
+            elif not (piece or feed):
                 self.state = self._why_unfinished()
-        return b""
+        self._produced += size
+        self._window.forget(self.end - KEPT_BYTES)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _why_unfinished(self) -> State:
         """A member that the file ends in was cut off, unless its damage made it swallow those after it."""
@@ -157,6 +173,11 @@ class PlainFile:
         self.state = State.UNKNOWN
         self._window = window
         self._offset = 0
+
+    @property
+    def whole(self) -> bool:
+        """Never: nothing tells."""
+        return False
 
     def read(self) -> bytes:
         """The next piece; empty at the end."""
@@ -179,9 +200,10 @@ def segments(window: Window) -> Iterator[Segment]:
         yield PlainFile(window)
         return
     offset = 0
-    while start := window.read(offset, FEED_BYTES):
-        if padding := len(start) - len(start.lstrip(b"\0")):
-            offset += padding
+    while start := window.read(offset, 1):
+        if start == b"\0":
+            zeros = window.read(offset, FEED_BYTES)
+            offset += len(zeros) - len(zeros.lstrip(b"\0"))
             window.forget(offset)
             continue
         member = GzipMember(window, offset)

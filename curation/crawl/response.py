@@ -24,10 +24,12 @@ class Response:
     Attributes:
         fields: the header, names in lower case; of repeated fields the first.
         body: decoded; at most one byte longer than `BODY_BYTES`, which says that it was too long.
+        head: the header as it stands, with what is repeated.
     """
 
     fields: dict[str, str]
     body: bytes
+    head: bytes = b""
 
 
 def parse_response(data: bytes) -> Response:
@@ -37,11 +39,12 @@ def parse_response(data: bytes) -> Response:
     leave the header alone. Of one that is cut off or damaged the beginning is kept.
     """
     match = _HEAD_END.search(data)
-    fields = header_fields(data[: match.start()]) if match else {}
+    head = data[: match.start()] if match else b""
+    fields = header_fields(head) if match else {}
     body = data[match.end() :] if match else b""
     if "chunked" in fields.get("transfer-encoding", "").lower():
         body = _without_chunks(body)
-    return Response(fields, _decode(body, fields.get("content-encoding", "").lower().split(",")))
+    return Response(fields, _decode(body, fields.get("content-encoding", "").lower().split(",")), head)
 
 
 def is_compressed(body: bytes) -> bool:

@@ -13,7 +13,7 @@ from curation.config import Explain
 from curation.core.balancing import keep_probability
 from curation.core.identity import pair_uid, uniform
 from curation.core.matcher import VocabularyMatcher
-from curation.crawl.language import identify
+from curation.crawl.language import Languages
 from curation.errors import InputError
 from curation.record import RunRecord, read_record
 from curation.report.explanation import Explanation
@@ -61,7 +61,7 @@ def _imagine(config: Explain, counts: pa.Table) -> dict[str, Any]:
     languages = counts["language"].unique().to_pylist()
     language = config.language
     if language is None and len(languages) > 1:
-        language = identify([config.text or ""])[0][0]
+        language = Languages().identify([config.text or ""])[0][0]
     lists = {
         name: counts.filter(pc.equal(counts["language"], name))["entry"].combine_chunks()
         for name in languages

@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
+from operator import or_
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +15,12 @@ from pyspark.sql import functions as F
 
 from curation import io
 from curation.config import Extract, affecting_rows
-from curation.crawl.extract import ROWS, read_file
+from curation.crawl.extract import ROWS, Reading, read_file
 from curation.crawl.files import InputFile, list_crawl, list_inputs
+from curation.crawl.filters import BlockList, TermList
+from curation.crawl.language import Languages
+from curation.crawl.pairs import Rules
+from curation.errors import InputError
 from curation.log import progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
 from curation.runs.tables import made_with, read_tables, write_kept
@@ -24,7 +30,7 @@ from curation.stages.deduplicate import deduplicate
 from curation.stages.exclude import IN_OTHER_POOL, exclude
 from curation.stages.read import read
 
-SEMANTICS = 1
+SEMANTICS = 2
 DUPLICATE = "duplicate"
 
 
@@ -44,7 +50,8 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
     output = io.local_folder(config.output, "--output")
     files = _input_files(config)
     others = [read_record(io.local_folder(path, "--against"), "extract") for path in config.against]
-    settings = affecting_rows(config)
+    reading, contents = _reading(config)
+    settings = affecting_rows(config) | contents
     for name in ("input", "crawl", "limit", "against", "seed"):
         settings.pop(name)  # said more exactly by the inputs
     settings["languages"] = ["all"] if "all" in config.languages else sorted(set(config.languages))
@@ -56,7 +63,7 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
         attempt.begin()
         spark = session()
         with progress(spark, "extract"):
-            ledger = _read_files(spark, attempt, [file.path for file in files], config)
+            ledger = _read_files(spark, attempt, [file.path for file in files], reading)
         with progress(spark, "de-duplicate"):
             rows, dropped = _write_pairs(spark, attempt, others)
         return [_publish(attempt, spark, ledger, rows, dropped, others)]
@@ -68,19 +75,62 @@ def _input_files(config: Extract) -> list[InputFile]:
     return list_crawl(config.crawl, limit=config.limit, seed=config.seed, base_url=config.crawl_url)
 
 
+def _reading(config: Extract) -> tuple[Reading, dict[str, Any]]:
+    """How files are read; and of the files that say so, their checksums in the place of their names."""
+    blocks = [(_lines(path, "--block"), path) for path in config.block]
+    terms = [(_lines(path, "--block-terms"), path) for path in config.block_terms]
+    rules = Rules(
+        text_characters=config.max_text_length,
+        url_characters=config.max_url_length,
+        respect_opt_outs=config.opt_outs == "respect",
+        blocked=reduce(or_, [BlockList.parse(*block) for block in blocks]) if blocks else None,
+        terms=reduce(or_, [TermList.parse(*block) for block in terms]) if terms else None,
+        redacted=config.redact,
+    )
+    model = None if config.language_model is None else str(Path(config.language_model).absolute())
+    languages = Languages(
+        wanted=None if "all" in config.languages else frozenset(config.languages),
+        model=model,
+        threshold=config.language_threshold,
+    )
+    contents = {
+        "block": sorted(_sha256("\n".join(lines).encode()) for lines, _ in blocks),
+        "block_terms": sorted(_sha256("\n".join(lines).encode()) for lines, _ in terms),
+        "language_model": model and _sha256(_bytes(model, "--language-model")),
+    }
+    return Reading(rules=rules, languages=languages), contents
+
+
+def _lines(path: str, flag: str) -> list[str]:
+    try:
+        return _bytes(path, flag).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{flag} {path} is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _bytes(path: str, flag: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{flag} {path}: {error.strerror}") from None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def _digest(files: Sequence[InputFile]) -> dict[str, Any]:
     """Names the raw files; the ledger has their list."""
     rows = [[file.path, file.size_bytes, file.modified] for file in files]
-    return {"files": len(files), "sha256": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
+    return {"files": len(files), "sha256": _sha256(json.dumps(rows).encode())}
 
 
-def _read_files(spark: SparkSession, attempt: Attempt, paths: Sequence[str], config: Extract) -> pa.Table:
+def _read_files(spark: SparkSession, attempt: Attempt, paths: Sequence[str], reading: Reading) -> pa.Table:
     """One pass over the files: candidates into the attempt, and the ledger."""
-    languages = None if "all" in config.languages else frozenset(config.languages)
     rows = read(
         spark.range(0, len(paths), 1, len(paths)),
         paths=paths,
-        reader=partial(read_file, languages=languages),
+        reader=partial(read_file, reading=reading),
         schema=ROWS,
     )
     rows.write.parquet(str(attempt.scratch / "rows"))

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from curation.schemas import PAIRS
 
-_SURVIVOR = ["crawl", "page_url", "text_source", "url", "text", "language", "language_score"]
+_SURVIVOR = ["opt_outs", "crawl", "page_url", "text_source", "url", "text", "language", "language_score"]
 
 
 def uid() -> Column:
@@ -18,8 +18,8 @@ def uid() -> Column:
 def deduplicate(candidates: DataFrame) -> DataFrame:
     """Keep one row of each (url, text), and how often it was seen.
 
-    The survivor is the one from the first crawl, of its pages the first by URL, `alt` before `title`:
-    the same whatever the order in which rows arrive.
+    The survivor is from a page that does not opt out, if there is one; of these from the first crawl, of its
+    pages the first by URL, `alt` before `title`: the same whatever the order in which rows arrive.
 
     Args:
         candidates: the columns of `PAIRS` without `uid` and `seen`.

@@ -96,6 +96,7 @@ def test_the_agent_is_told():
         ("robots", "max-image-preview: none, noml", "noml"),
         ("robots", "unavailable_after: Wed, 03 Dec 2025 13:09:53 GMT, none", "none"),
         ("robots", "this page has none", ""),
+        ("robots", "robots:all none", ""),
         ("robots", "tdm-reservation", ""),
         ("curation", "noai", "noai"),
         ("Curation", "none", "none"),
@@ -155,6 +156,8 @@ USAGE = [
     ("x=(a(b)), train-ai=n", False),
     ("x=1., train-ai=n", False),
     ("x=1234567890123456, train-ai=n", False),
+    ("x=1234567890123.5, train-ai=n", False),
+    ('x="\\a", train-ai=n', False),
     ("n", False),
 ]
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from curation.crawl.extract import read_file
+from curation.crawl.extract import Reading, read_file
+from curation.crawl.language import Languages
+from curation.crawl.pairs import Rules
 
 PAGE = "http://site.example/dir/page.html"
 
@@ -65,10 +67,11 @@ def numbered(count: int) -> list[bytes]:
 
 
 def read(
-    path: Path | str, languages: frozenset[str] | None = None
+    path: Path | str, languages: frozenset[str] | None = None, **rules: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The pairs of a file and its ledger, which must be the last row, and add up."""
-    *batches, last = read_file(str(path), languages=languages)
+    reading = Reading(rules=Rules(**rules), languages=Languages(wanted=languages))
+    *batches, last = read_file(str(path), reading=reading)
     pairs = pa.Table.from_batches(batches, last.schema).drop(["file"]).to_pylist()
     (ledger,) = (row["file"] for row in last.to_pylist())
     ledger["dropped"], ledger["faults"] = dict(ledger["dropped"]), dict(ledger["faults"])
@@ -77,10 +80,10 @@ def read(
     return pairs, ledger
 
 
-def read_bytes(folder: Path, data: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def read_bytes(folder: Path, data: bytes, **rules: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     path = folder / "input"
     path.write_bytes(data)
-    return read(path)
+    return read(path, **rules)
 
 
 def texts_of(pairs: list[dict[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ import fsspec
 import pyarrow as pa
 import pytest
 
-from curation.crawl.extract import BATCH_ROWS, ROWS, read_file
+from curation.crawl.extract import BATCH_ROWS, ROWS, Reading, read_file
 from curation.schemas import FILES, PAIRS
 from tests.crawl.archives import gzipped, image, numbered, read, read_bytes, record, response, texts_of, wat
 
@@ -38,7 +38,7 @@ def test_a_pair_and_a_ledger_in_full(tmp_path: Path) -> None:
             ]
         )
     )
-    first, last = read_file(str(path), languages=None)
+    first, last = read_file(str(path), reading=Reading())
     assert first.schema == last.schema == ROWS
     (row,) = first.to_pylist()
     assert 0 < row.pop("language_score") <= 1
@@ -49,6 +49,7 @@ def test_a_pair_and_a_ledger_in_full(tmp_path: Path) -> None:
         "page_url": "http://site.example/dir/page.html",
         "crawl": "CC-MAIN-2024-51",
         "language": "en",
+        "opt_outs": [],
         "file": None,
     }
     (row,) = last.to_pylist()
@@ -60,7 +61,7 @@ def test_a_pair_and_a_ledger_in_full(tmp_path: Path) -> None:
         "images": 4,
         "candidates": 4,
         "pairs": 1,
-        "dropped": [("empty_text", 1), ("no_url", 1), ("not_http", 1)],
+        "dropped": [("data_uri", 1), ("empty_text", 1), ("no_url", 1)],
         "faults": [("malformed_link", 1)],
         "truncated": False,
         "error": None,
@@ -122,7 +123,7 @@ def test_batches_are_bounded_and_lose_nothing(tmp_path: Path) -> None:
     count = 2 * BATCH_ROWS + 7
     path = tmp_path / "x.wat"
     path.write_bytes(b"".join(wat([image(f"/{n}.jpg", alt=f"text {n}")]) for n in range(count)))
-    batches = list(read_file(str(path), languages=None))
+    batches = list(read_file(str(path), reading=Reading()))
     assert [batch.num_rows for batch in batches] == [BATCH_ROWS, BATCH_ROWS, 7, 1]
     assert texts_of(read(path)[0]) == [f"text {n}" for n in range(count)]
 
@@ -138,7 +139,7 @@ def test_a_page_without_a_url_keeps_what_is_absolute(tmp_path: Path) -> None:
     [
         ("/no/such/file.wat.gz", "FileNotFoundError"),
         ("nosuch://host/file", "ValueError: Protocol not known"),
-        ("http://127.0.0.1:1/file.wat.gz", "FileNotFoundError"),
+        ("http://127.0.0.1:1/file.wat.gz", "ClientConnectorError"),
         (str(Path(__file__).parent), "IsADirectoryError"),
     ],
 )
@@ -172,3 +173,52 @@ def test_a_connection_that_breaks_keeps_what_was_read(
     assert ledger["error"] == "Unheard: connection reset"
     assert ledger["size_bytes"] == sum(map(len, records))
     assert ledger["faults"] == {}
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"headers": {"X-Robots-Tag": "noai"}}, ["noai"]),
+        ({"headers": {"x-robots-tag": ["otherbot: noindex", "none"]}}, ["none"]),
+        ({"headers": {"TDM-Reservation": "1"}}, ["tdm-reservation"]),
+        ({"head": {"Metas": [{"name": "ROBOTS", "content": "NoIndex, follow"}]}}, ["noindex"]),
+        ({"head": {"Metas": [{"name": "googlebot", "content": "noindex"}]}}, []),
+        ({"headers": {"X-Robots-Tag": "otherbot: noai"}}, []),
+    ],
+)
+def test_pages_that_opt_out(tmp_path: Path, parts: dict, said: list[str]) -> None:
+    links = [image(alt="text", title="title"), image(alt="")]
+    kept, ledger = read_bytes(tmp_path, wat(links, **parts), respect_opt_outs=False)
+    assert [pair["opt_outs"] for pair in kept] == [said, said]
+    kept, ledger = read_bytes(tmp_path, wat(links, **parts))
+    assert len(kept) == (0 if said else 2)
+    assert ledger["dropped"] == {"empty_text": 1} | ({"opted_out": 2} if said else {})
+
+
+def test_pages_of_a_warc_that_opt_out(tmp_path: Path) -> None:
+    page = b"<meta name=robots content=noimageai><img src=a.jpg alt=text>"
+    assert read_bytes(tmp_path, response(page))[1]["dropped"] == {"opted_out": 1}
+    header = "Content-Type: text/html\nX-Robots-Tag: otherbot: noai\nX-Robots-Tag: noml"
+    kept, _ = read_bytes(tmp_path, response(page, header), respect_opt_outs=False)
+    assert kept[0]["opt_outs"] == ["noimageai", "noml"]
+
+
+def test_tracking_pixels_and_binary_texts_are_dropped(tmp_path: Path) -> None:
+    links = [image("/a/spacer.gif", alt="text"), image("/spacers.gif", alt="kept"), image(alt="a\x01b")]
+    pairs, ledger = read_bytes(tmp_path, wat(links))
+    assert texts_of(pairs) == ["kept"]
+    assert ledger["dropped"] == {"tracking_pixel": 1, "control_characters": 1}
+    page = b"<img src=/t.jpg alt=tiny width=1 height=1px><img src=/k.jpg alt=kept width=1 height=100>"
+    pairs, ledger = read_bytes(tmp_path, response(page))
+    assert texts_of(pairs) == ["kept"]
+    assert ledger["dropped"] == {"tracking_pixel": 1}
+
+
+def test_captions_and_late_images_of_a_warc(tmp_path: Path) -> None:
+    image = b"<img src=blank.gif data-src=real.jpg alt=text>"
+    page = b"<figure>" + image + b"<figcaption>A <b>caption</b></figcaption></figure>"
+    pairs, _ = read_bytes(tmp_path, response(page))
+    assert [(pair["url"][-8:], pair["text"], pair["text_source"]) for pair in pairs] == [
+        ("real.jpg", "text", "alt"),
+        ("real.jpg", "A caption", "figcaption"),
+    ]

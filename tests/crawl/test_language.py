@@ -1,4 +1,6 @@
-from curation.crawl.language import identify
+from curation.crawl.language import Languages
+
+identify = Languages().identify
 
 
 def test_languages_and_scores_come_in_the_order_of_the_texts() -> None:
@@ -28,3 +30,12 @@ def test_line_ends_do_not_change_the_language() -> None:
 
 def test_no_texts() -> None:
     assert identify([]) == ([], [])
+
+
+def test_below_the_threshold_a_text_is_in_no_language() -> None:
+    texts = ["A photograph of two dogs on the beach", "xq 12"]
+    (english, _), scores = Languages(threshold=0.5).identify(texts)
+    assert english == "en"
+    assert scores[1] < 0.5
+    assert Languages(threshold=0.5).identify(texts)[0][1] is None
+    assert Languages(threshold=scores[0] + 0.001).identify(texts[:1]) == ([None], [scores[0]])

@@ -51,9 +51,9 @@ def test_resolved(link: str, url: str) -> None:
         ("", "no_url"),
         (" \n", "no_url"),
         ("#top", "no_url"),
-        ("data:image/png;base64,AAAA", "not_http"),
-        (" DATA:image/gif,x", "not_http"),
-        ("da\nta:image/gif,x", "not_http"),
+        ("data:image/png;base64,AAAA", "data_uri"),
+        (" DATA:image/gif,x", "data_uri"),
+        ("da\nta:image/gif,x", "data_uri"),
         ("javascript:void(0)", "not_http"),
         ("file:///etc/passwd", "not_http"),
         ("ftp://h.example/x", "not_http"),
@@ -108,5 +108,39 @@ def test_the_short_ways_agree_with_urljoin(page: str, link: str) -> None:
     page_url = f"http://h.example/{page}"
     url, _ = Base(page_url, None).resolve(link)
     # urljoin drops a `?` that nothing follows, and takes `//` at the start of a path for a host.
-    if url is not None and "?" not in link and "//" not in page + link:
+    if url is not None and "?" not in link and "//" not in f"/{page}{link}":
         assert url == urljoin(page_url, link)
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ("HTTP://CDN.Example/A.jpg", "http://cdn.example/A.jpg"),
+        ("//CDN.Example:443/A.jpg", "https://cdn.example/A.jpg"),
+        ("http://cdn.example:80/a", "http://cdn.example/a"),
+        ("http://cdn.example:443/a", "http://cdn.example:443/a"),
+        ("https://cdn.example:/a?b", "https://cdn.example/a?b"),
+        ("https://User@CDN.example/a", "https://User@cdn.example/a"),
+        ("/a", "https://h.example/a"),
+    ],
+)
+def test_spellings_of_one_host_are_one_url(link: str, url: str) -> None:
+    assert Base("HTTPS://H.example:443/x/", None).resolve(link) == (url, None)
+
+
+@given(
+    link=st.text(alphabet="aA/.:#@ \\\t?hps", max_size=14)
+    | st.from_regex(r"(https?:)?//[aB.]{1,4}(:(80|443|1)?)?[/?#][ab. /]{0,5}", fullmatch=True)
+)
+def test_links_that_look_plain_come_out_as_by_the_long_way(link: str) -> None:
+    """What the quick patterns take must be what all the rules would make of it."""
+    base = Base("https://h.example/a/b?c", None)
+    url, reason = base._resolve(link)
+    assert base.resolve(link) == ((url, None) if url is not None else (None, reason))
+
+
+@given(
+    page=st.from_regex(r"https?://[aB.]{1,4}(:(80|443|1)?)?(/[ab./]{0,6})?(\?[a/.]{0,3})?", fullmatch=True)
+)
+def test_pages_that_look_plain_are_bases_as_by_the_long_way(page: str) -> None:
+    assert Base(page, None).resolve("x") == Base(page, page).resolve("x")

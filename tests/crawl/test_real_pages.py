@@ -4,12 +4,13 @@ import gzip
 import html
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
@@ -20,7 +21,10 @@ Pair = tuple[str, str, str, str]
 
 
 def pairs_of(path: Path) -> list[Pair]:
-    return [(row["page_url"], row["url"], row["text"], row["text_source"]) for row in read(path)[0]]
+    return [
+        (row["page_url"], row["url"], row["text"], row["text_source"])
+        for row in read(path, respect_opt_outs=False)[0]
+    ]
 
 
 def slow_records(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -40,17 +44,31 @@ def slow_entities(value: str) -> str:
     return re.sub(r"&#?\w+;", lambda found: html.unescape(found[0]), value, flags=re.ASCII)
 
 
+def with_plain_host(url: str) -> str:
+    """Scheme and host in lower case, without the port that goes without saying."""
+    parts = urlsplit(url)
+    host = parts.netloc.lower()
+    default = {"http": ":80", "https": ":443"}[parts.scheme]
+    return url.replace(
+        url[: url.index("//") + 2 + len(parts.netloc)], f"{parts.scheme}://{host.removesuffix(default)}", 1
+    )
+
+
 def slow_pairs(page_url: str, base: str, images: list[dict[str, Any]]) -> Iterator[Pair]:
     base = urljoin(page_url, base)
     for image in images:
         link = re.sub(r"[\t\r\n]", "", image.get("url", "").strip()).split("#")[0]
-        if not link or not (url := urljoin(base, link)).startswith(("http://", "https://")):
+        if not link or not (url := urljoin(base, link)).lower().startswith(("http://", "https://")):
+            continue
+        url = with_plain_host(url)
+        if re.search(r"/(pixel|1x1|spacer|blank|transparent|clear|trans)\.(gif|png)$", url):
             continue
         for source in ("alt", "title"):
             if (
                 urlsplit(url).netloc
                 and len(url) <= 2048
                 and 0 < len(text := image.get(source, "").strip()) <= 4096
+                and not any(unicodedata.category(c) == "Cc" and not c.isspace() for c in text)
             ):
                 yield page_url, url, text, source
 
@@ -79,7 +97,8 @@ class SlowHtml(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         fields = {name: value or "" for name, value in reversed(attrs)}
-        if tag == "img" and "src" in fields:
+        tiny = {re.sub("px$", "", fields.get(side, "")) for side in ("width", "height")} <= {"0", "1", "2"}
+        if tag == "img" and "src" in fields and not tiny:
             self.images.append(
                 {"url": fields["src"], **{k: fields[k] for k in ("alt", "title") if k in fields}}
             )
@@ -99,7 +118,7 @@ def slow_warc_pairs(path: Path) -> Iterator[Pair]:
 def test_the_wat_equals_an_independent_extractor(shared_data: Path) -> None:
     path = shared_data / "wat" / "pages.warc.wat.gz"
     assert pairs_of(path) == list(slow_wat_pairs(path))
-    ledger = read(path)[1]
+    ledger = read(path, respect_opt_outs=False)[1]
     assert ledger | {"path": ""} == {
         "path": "",
         "size_bytes": path.stat().st_size,
@@ -107,8 +126,8 @@ def test_the_wat_equals_an_independent_extractor(shared_data: Path) -> None:
         "pages": 582,
         "images": 13078,
         "candidates": 13485,
-        "pairs": 8041,
-        "dropped": {"empty_text": 4169, "no_url": 137, "not_http": 1138},
+        "pairs": 7972,
+        "dropped": {"data_uri": 1138, "empty_text": 4169, "no_url": 137, "tracking_pixel": 69},
         "faults": {},
         "truncated": False,
         "error": None,
@@ -116,24 +135,49 @@ def test_the_wat_equals_an_independent_extractor(shared_data: Path) -> None:
 
 
 def test_the_warc_has_what_another_parser_finds(shared_data: Path) -> None:
+    """And more: what is loaded late, and captions, neither of which the other parser looks for."""
     path = shared_data / "warc" / "pages.warc.gz"
     ours, slow = Counter(pairs_of(path)), Counter(slow_warc_pairs(path))
-    assert slow - ours == Counter()
-    # On two pages html.parser, which does not follow the standard, sees less: to browsers `<image>` is an
-    # `img`, and a `<![` that nobody closes ends at the next `>`.
-    assert len({page for page, *_ in ours - slow}) <= 2
-    assert (ours - slow).total() <= 17
+    texts = {(page, text, source) for page, _, text, source in ours}
+    placeholders = slow - ours
+    assert all((page, text, source) in texts for page, _, text, source in placeholders)
+    assert placeholders.total() < 120
+    html = {page: body.decode("utf-8", "replace") for page, body in slow_records(path)}
+    for page, url, _, _ in ours - slow:
+        name = urlsplit(url).path.rstrip("/").rpartition("/")[2]
+        assert name in html[page] or name in unquote(html[page]), (page, url)
+    assert 1900 < (ours - slow).total() < 2300
 
 
 def test_the_warc_and_its_wat_agree_except_on_entities(shared_data: Path) -> None:
     """A WAT does not tell a page's `&amp;quot;` from a `&quot;` left undecoded: there both are quotes."""
-    warc = pairs_of(shared_data / "warc" / "pages.warc.gz")
-    wat = pairs_of(shared_data / "wat" / "pages.warc.wat.gz")
-    assert len(warc) == len(wat) == 8041
-    differing = [(ours, theirs) for ours, theirs in zip(warc, wat, strict=True) if ours != theirs]
-    assert len(differing) == 12
+    warc, wat = (
+        by_page(pairs_of(shared_data / name)) for name in ("warc/pages.warc.gz", "wat/pages.warc.wat.gz")
+    )
+    # A WAT shows neither what is loaded late nor captions, nor how large a tracking pixel is drawn.
+    late = {page for page in warc if len(warc[page]) != len(wat.get(page, []))}
+    assert len(wat.keys() - warc.keys()) <= 1
+    assert len(late) < len(warc) / 2
+    differing = [
+        (ours, theirs)
+        for page in warc.keys() - late
+        for ours, theirs in zip(warc[page], wat[page], strict=True)
+        if ours != theirs
+    ]
     for (page, url, text, source), theirs in differing:
-        assert (page, slow_entities(url), slow_entities(text).strip(), source) == theirs
+        assert (page, slow_entities(text).strip(), source) == (theirs[0], *theirs[2:])
+        assert slow_entities(url) == theirs[1] or PLACEHOLDER.search(theirs[1])
+
+
+PLACEHOLDER = re.compile("placeholder|blank|spacer|loading|lazy|transparent|1x1|pixel")
+
+
+def by_page(pairs: list[Pair]) -> dict[str, list[Pair]]:
+    found: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        if pair[3] != "figcaption":
+            found.setdefault(pair[0], []).append(pair)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -151,8 +195,9 @@ def test_a_genuine_wat_record(shared_data: Path, name: str, faults: dict[str, in
 def test_genuine_pages_of_a_crawl(shared_data: Path) -> None:
     pairs, ledger = read(shared_data / "warc" / "cc-main-2020-34.warc.gz")
     assert (ledger["records"], ledger["pages"], ledger["images"]) == (50, 16, 151)
-    assert Counter(pair["text_source"] for pair in pairs) == {"alt": 32, "title": 9}
-    assert ledger["dropped"] == {"empty_text": 5}
+    assert Counter(pair["text_source"] for pair in pairs) == {"alt": 28, "title": 9}
+    # Four texts are UTF-8 that was taken for Latin-1 on the way.
+    assert ledger["dropped"] == {"control_characters": 4, "empty_text": 5}
     assert {pair["crawl"] for pair in pairs} == {"CC-MAIN-2020-34"}
     texts = {pair["text"]: pair for pair in pairs}
     assert texts["中国新闻网"]["url"] == "http://www.chinanews.com/images/banner11.gif"

@@ -20,6 +20,10 @@ def images_of(links: Any, **parts: Any) -> tuple[list[ImageLink], Counter[str]]:
     return page.images, faults
 
 
+def values(images: list[ImageLink]) -> list[tuple[str | None, ...]]:
+    return [(image.url, image.alt, image.title) for image in images]
+
+
 def test_only_image_sources_are_taken_with_their_texts() -> None:
     links = [
         {"path": "A@/href", "url": "/a", "title": "no", "text": "no"},
@@ -30,11 +34,11 @@ def test_only_image_sources_are_taken_with_their_texts() -> None:
         {"path": "IMG@/src", "url": "/3.jpg"},
     ]
     images, faults = images_of(links)
-    assert images == [
-        ImageLink("/1.jpg", "one", "two"),
-        ImageLink("/2.jpg", None, "three"),
-        ImageLink(None, "", None),
-        ImageLink("/3.jpg", None, None),
+    assert values(images) == [
+        ("/1.jpg", "one", "two"),
+        ("/2.jpg", None, "three"),
+        (None, "", None),
+        ("/3.jpg", None, None),
     ]
     assert faults == {}
 
@@ -57,7 +61,7 @@ def test_key_order_does_not_matter(order: int) -> None:
     body = json.dumps(turned(envelope([image(alt="a", title="b")], head={"Base": "/c"}))).encode()
     page = page_of_wat(body, None, Counter())
     assert page is not None
-    assert (page.base, page.images) == ("/c", [ImageLink("http://img.example/a.jpg", "a", "b")])
+    assert (page.base, values(page.images)) == ("/c", [("http://img.example/a.jpg", "a", "b")])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_other_links_may_be_as_malformed_as_they_like() -> None:
 
 def test_null_is_no_value() -> None:
     images, faults = images_of([image(alt=None, title="kept"), image(alt=["x"])])
-    assert images == [ImageLink("http://img.example/a.jpg", None, "kept")]
+    assert values(images) == [("http://img.example/a.jpg", None, "kept")]
     assert faults == {"malformed_link": 1}
 
 
@@ -196,7 +200,31 @@ def test_no_json_makes_it_fail_or_lose_the_good_link(
     page = page_of_wat(json.dumps(document).encode(), None, Counter())
     if not bad:
         assert page is not None
-        assert page.images[-1] == ImageLink("http://img.example/a.jpg", "good", None)
+        assert values(page.images)[-1] == ("http://img.example/a.jpg", "good", None)
     for item in page.images if page else []:
         for value in (item.url, item.alt, item.title):
             assert value is None or value.encode() is not None
+
+
+def test_a_kind_of_link_that_is_not_known_costs_nothing() -> None:
+    links = [{"path": "NEW@/thing", "url": 3}, image(alt="kept"), {"path": "A@/href", "url": {}}]
+    images, faults = images_of(links)
+    assert values(images) == [("http://img.example/a.jpg", "kept", None)]
+    assert faults == {}
+
+
+METAS = [{"name": "Robots", "content": "noai"}, {"http-equiv": "x", "content": "y"}, {"name": "a"}]
+FIELDS = {"X-Robots-Tag": ["noindex", "otherbot: noai"], "Server": "x"}
+
+
+@pytest.mark.parametrize("metas", [METAS, [*METAS, 3, {"name": 4, "content": "noai"}]])
+def test_what_a_page_says_on_its_use(metas: Any) -> None:
+    """Whether the record is as it should be, or has to be read leniently."""
+    body = json.dumps(envelope([image(alt="a")], head={"Metas": metas}, headers=FIELDS)).encode()
+    page = page_of_wat(body, None, Counter())
+    assert page is not None
+    assert page.metas == (("Robots", "noai"),)
+    assert [pair for pair in page.headers if pair[0] == "X-Robots-Tag"] == [
+        ("X-Robots-Tag", "noindex"),
+        ("X-Robots-Tag", "otherbot: noai"),
+    ]

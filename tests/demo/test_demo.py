@@ -87,7 +87,7 @@ def test_the_funnel_adds_up(first):
         "duplicate",
         "empty_text",
         "no_url",
-        "not_http",
+        "data_uri",
         "text_too_long",
     }
 

@@ -1,9 +1,7 @@
 import gzip
-import html
-import json
-import re
+import hashlib
 import shutil
-from urllib.parse import urljoin
+from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +12,7 @@ from curation.demo.server import Answer, Server
 from curation.errors import InputError
 from curation.runs import extract
 from curation.schemas import FILES, PAIRS
+from tests.crawl.test_real_pages import slow_wat_pairs
 from tests.runs.conftest import rows, write_wat
 
 LINKS = [
@@ -51,7 +50,7 @@ def test_pairs_ledger_and_reasons_add_up(session, tmp_path, wats):
     uids = pair_uid(pairs["url"].combine_chunks(), pairs["text"].combine_chunks())
     assert pairs["uid"].to_pylist() == uids.to_pylist()
     assert record.rows == {"in": 7, "out": 2}
-    assert record.dropped == {"duplicate": 2, "empty_text": 1, "no_url": 1, "not_http": 1}
+    assert record.dropped == {"duplicate": 2, "data_uri": 1, "empty_text": 1, "no_url": 1}
     ledger = pq.read_table(tmp_path / "pool" / "files")
     assert ledger.schema.names == FILES.names
     for file in ledger.to_pylist():
@@ -136,35 +135,100 @@ def test_a_sample_of_a_crawl_read_over_http(session, tmp_path, wats):
 def test_the_shared_wat_by_a_second_route(session, tmp_path, shared_data):
     """The same pairs by the standard library: gzip, json, urljoin and a dict."""
     path = shared_data / "wat" / "pages.warc.wat.gz"
-    (record,) = extract(session, Extract(input=(str(path),), output=str(tmp_path / "pool")))
-    expected = slow_pairs(path)
-    found = {(row["url"], row["text"]): row["seen"] for row in rows(record.folder / "pairs")}
-    assert found == expected
-    assert len(found) > 5000
+    how = {"input": (str(path),), "opt_outs": "record"}
+    (record,) = extract(session, Extract(output=str(tmp_path / "pool"), **how))
+    pairs = rows(record.folder / "pairs")
+    assert {(row["url"], row["text"]): row["seen"] for row in pairs} == Counter(
+        (url, text) for _, url, text, _ in slow_wat_pairs(path)
+    )
+    assert len(pairs) > 5000
     assert record.rows["in"] - record.rows["out"] == sum(record.dropped.values())
+    (respectful,) = extract(session, Extract(input=how["input"], output=str(tmp_path / "respectful")))
+    assert respectful.dropped["opted_out"] == 120
+    willing = {row["uid"] for row in pairs if not row["opt_outs"]}
+    assert {row["uid"] for row in rows(respectful.folder / "pairs")} == willing
 
 
-ENTITY = re.compile("&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
+@pytest.fixture
+def wat_of(tmp_path):
+    """A folder with a WAT file of one page with these (url, alt)."""
+
+    def write(*images):
+        (tmp_path / "in").mkdir()
+        links = [{"path": "IMG@/src", "url": url, "alt": alt} for url, alt in images]
+        write_wat(tmp_path / "in" / "1.wat.gz", "http://a.example/", links)
+        return tmp_path / "in"
+
+    return write
 
 
-def slow_pairs(path):
-    """(url, text) -> how often, of a well-formed WAT file."""
-    pairs = {}
-    for line in gzip.decompress(path.read_bytes()).decode().split("\n"):
-        if not line.startswith('{"Container"'):
-            continue
-        envelope = json.loads(line)["Envelope"]
-        page = envelope["Payload-Metadata"].get("HTTP-Response-Metadata", {}).get("HTML-Metadata", {})
-        base = urljoin(
-            envelope["WARC-Header-Metadata"]["WARC-Target-URI"], page.get("Head", {}).get("Base", "").strip()
-        )
-        for link in page.get("Links", []):
-            if link["path"] != "IMG@/src":
-                continue
-            link = {name: ENTITY.sub(lambda entity: html.unescape(entity[0]), link[name]) for name in link}
-            source = link["url"].strip().translate(dict.fromkeys(map(ord, "\t\r\n"))).split("#")[0]
-            url = urljoin(base, source)
-            for text in (link.get("alt", "").strip(), link.get("title", "").strip()):
-                if text and source and url.startswith(("http://", "https://")):  # "#" is the page itself
-                    pairs[url, text] = pairs.get((url, text), 0) + 1
-    return pairs
+def lines(path, *items):
+    path.write_text("\n".join(items))
+    return str(path)
+
+
+def test_block_lists_and_terms_drop_with_their_reasons(session, tmp_path, wat_of):
+    secret = hashlib.sha256(b"http://c.example/2.jpg").hexdigest()
+    wats = wat_of(
+        ("http://img.b.example/1.jpg", "below a blocked host"),
+        ("http://c.example/1.jpg", "a blocked link"),
+        ("http://c.example/2.jpg", "a link blocked by its hash"),
+        ("http://c.example/3.jpg", "something Lewd here"),
+        ("http://c.example/4.jpg", "a lewdness is another word"),
+    )
+    block = (
+        lines(tmp_path / "b1", "# hosts", "b.example"),
+        lines(tmp_path / "b2", "http://c.example/1.jpg", secret),
+    )
+    terms = (lines(tmp_path / "terms", "lewd"),)
+    (record,) = extract(session, config(wats, tmp_path / "pool", block=block, block_terms=terms))
+    assert [row["text"] for row in rows(record.folder / "pairs")] == ["a lewdness is another word"]
+    assert record.dropped == {"blocked_host": 1, "blocked_url": 2, "blocked_term": 1}
+    (again,) = extract(session, config(wats, tmp_path / "pool", block=block, block_terms=terms))
+    assert not again.fresh
+    (tmp_path / "terms").write_text("rude")
+    with pytest.raises(InputError, match="block_terms"):  # the list counts, not its name
+        extract(session, config(wats, tmp_path / "pool", block=block, block_terms=terms))
+
+
+def test_redaction_and_limits(session, tmp_path, wat_of):
+    wats = wat_of(("/1.jpg", "write to jo@b.example"), ("/2.jpg", "x" * 60), ("/" + "3" * 90, "a long link"))
+    how = {"redact": True, "max_text_length": 50, "max_url_length": 80}
+    (record,) = extract(session, config(wats, tmp_path / "pool", **how))
+    assert [row["text"] for row in rows(record.folder / "pairs")] == ["write to [email]"]
+    assert record.dropped == {"text_too_long": 1, "url_too_long": 1}
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"block": ("no/such/list",)}, "--block no/such/list: No such file"),
+        ({"block_terms": ("no/such/list",)}, "--block-terms no/such/list: No such file"),
+        ({"language_model": "no/such/model"}, "--language-model .*no/such/model: No such file"),
+    ],
+)
+def test_lists_that_are_missing(session, tmp_path, wats, how, message):
+    with pytest.raises(InputError, match=message):
+        extract(session, config(wats, tmp_path / "pool", **how))
+    assert not (tmp_path / "pool").exists()
+
+
+def test_a_bad_line_of_a_block_list_is_named(session, tmp_path, wats):
+    block = (lines(tmp_path / "block", "ok.example", "no host at all"),)
+    with pytest.raises(InputError, match=f"{tmp_path}/block.*2"):
+        extract(session, config(wats, tmp_path / "pool", block=block))
+
+
+@pytest.mark.parametrize("how", [{"max_text_length": 0}, {"max_url_length": 0}, {"language_threshold": 1.5}])
+def test_limits_out_of_range(how):
+    with pytest.raises(InputError, match="must"):
+        Extract(input=("x",), output="y", **how)
+
+
+def test_a_language_below_the_threshold_is_none(session, tmp_path, wat_of):
+    wats = wat_of(("/1.jpg", "A photograph of the old bridge over the river"), ("/2.jpg", "xq 12"))
+    (record,) = extract(session, config(wats, tmp_path / "pool", language_threshold=0.5))
+    assert {row["text"]: row["language"] for row in rows(record.folder / "pairs")} == {
+        "A photograph of the old bridge over the river": "en",
+        "xq 12": None,
+    }

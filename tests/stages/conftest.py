@@ -49,6 +49,7 @@ def pairs(texts: list[str], languages: list[str] | None = None) -> pa.Table:
             languages or ["en"] * n,
             [1.0] * n,
             [1] * n,
+            [[]] * n,
         ],
         schema=PAIRS,
     )

@@ -15,13 +15,13 @@ def candidates(*rows):
 def test_one_row_of_each_url_and_text_survives_and_is_counted(same_rows):
     rows = same_rows(
         candidates(
-            ("u", "a cat", "alt", "http://p/2", "CC-MAIN-2024-10", "en", 0.9),
-            ("u", "a cat", "title", "http://p/1", "CC-MAIN-2024-10", "en", 0.9),
-            ("u", "a cat", "alt", "http://p/1", "CC-MAIN-2024-10", "en", 0.9),
-            ("u", "a cat", "alt", "http://p/0", "CC-MAIN-2024-51", "en", 0.9),
-            ("u", "a dog", "alt", "http://p/1", "CC-MAIN-2024-10", "en", 0.8),
-            ("v", "a cat", "alt", "http://p/1", None, None, None),
-            ("v", "a cat", "alt", "http://p/1", None, None, None),
+            ("u", "a cat", "alt", "http://p/2", "CC-MAIN-2024-10", "en", 0.9, []),
+            ("u", "a cat", "title", "http://p/1", "CC-MAIN-2024-10", "en", 0.9, []),
+            ("u", "a cat", "alt", "http://p/1", "CC-MAIN-2024-10", "en", 0.9, []),
+            ("u", "a cat", "alt", "http://p/0", "CC-MAIN-2024-51", "en", 0.9, []),
+            ("u", "a dog", "alt", "http://p/1", "CC-MAIN-2024-10", "en", 0.8, []),
+            ("v", "a cat", "alt", "http://p/1", None, None, None, []),
+            ("v", "a cat", "alt", "http://p/1", None, None, None, []),
         ),
         deduplicate,
     )
@@ -39,7 +39,7 @@ def test_one_row_of_each_url_and_text_survives_and_is_counted(same_rows):
 def test_the_uid_in_sql_is_the_uid_in_python(spark):
     table = candidates(
         *(
-            (url, text, "alt", "p", None, None, None)
+            (url, text, "alt", "p", None, None, None, [])
             for url in ("ab", "é漢🐱")
             for text in ("c", "кошка 🐱", "a\x00b")
         )
