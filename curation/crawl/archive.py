@@ -42,24 +42,28 @@ class Record:
         """The WARC header, names in lower case; of repeated fields the first."""
         return header_fields(self.head)
 
-    def field(self, name: bytes) -> str:
-        """A field of the WARC header, by its usual spelling; empty if it is not there."""
+    def field(self, line: bytes) -> str:
+        """A field of the WARC header, empty if it is not there.
+
+        Args:
+            line: how its line usually begins, from the line end before it to the space after the colon.
+        """
         head = self.head
-        start = head.find(b"\n" + name + b": ")
+        start = head.find(line)
         if start < 0:
-            return self.fields.get(name.decode().lower(), "")
-        start += len(name) + 3
+            return self.fields.get(line[1:-2].decode().lower(), "")
+        start += len(line)
         return head[start : head.find(b"\n", start)].decode("utf-8", "replace").strip()
 
     @property
     def kind(self) -> str:
         """WARC-Type: `response`, `metadata`, `warcinfo`, …."""
-        return self.field(b"WARC-Type")
+        return self.field(b"\nWARC-Type: ")
 
     @property
     def url(self) -> str | None:
         """WARC-Target-URI; some writers put it in angle brackets."""
-        return self.field(b"WARC-Target-URI").strip("<>") or None
+        return self.field(b"\nWARC-Target-URI: ").strip("<>") or None
 
 
 class Archive:

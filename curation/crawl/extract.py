@@ -121,7 +121,9 @@ def _page(kind: str, record: Record, faults: Counter[str]) -> Page | None:
         return page_of_response(record, faults)
     if kind == "metadata" and record.complete and is_response(record.body):
         return (
-            page_of_wat(record.body, record.url, faults) if "json" in record.field(b"Content-Type") else None
+            page_of_wat(record.body, record.url, faults)
+            if "json" in record.field(b"\nContent-Type: ")
+            else None
         )
     return None
 

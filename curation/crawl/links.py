@@ -60,7 +60,14 @@ class Base:
 
     def __init__(self, page_url: str | None, href: str | None, url_characters: int = URL_CHARACTERS) -> None:
         self._longest = url_characters
+        self._page_url, self._href = page_url, href
+        self._prepared = False
+
+    def _prepare(self) -> None:
+        """Find out what relative links start from; many a page has none."""
+        self._prepared = True
         self._url = self._origin = self._directory = ""
+        page_url, href = self._page_url, self._href
         plain = _PLAIN.fullmatch(page_url) if page_url and not href else None
         if page_url and plain and plain[2] and "/." not in page_url and "//" not in page_url[8:]:
             path = page_url.partition("?")[0]
@@ -78,6 +85,11 @@ class Base:
                 self._origin = _origin(match)
                 self._directory = self._origin + directory[match.end() :]
                 return
+
+    def _has_origin(self) -> bool:
+        if not self._prepared:
+            self._prepare()
+        return bool(self._origin)
 
     @property
     def _scheme(self) -> str:
@@ -100,7 +112,7 @@ class Base:
             kind = plain.lastgroup
             if kind == "url":
                 url = link
-            elif self._origin and "/." not in link:
+            elif "/." not in link and self._has_origin():
                 if kind == "path":
                     url = self._origin + link
                 else:
@@ -112,6 +124,8 @@ class Base:
         return (url, None) if len(url) <= self._longest else (None, "url_too_long")
 
     def _resolve(self, link: str | None) -> tuple[str, None] | tuple[None, str]:
+        if not self._prepared:
+            self._prepare()
         link = _clean(link or "").partition("#")[0]
         if not link:
             return None, "no_url"

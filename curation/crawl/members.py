@@ -121,13 +121,14 @@ class Window:
 
 
 class GzipMember:
-    """One gzip member, inflated piece by piece."""
+    """One gzip member, inflated piece by piece; `start` is what there is of it at hand."""
 
-    def __init__(self, window: Window, offset: int) -> None:
+    def __init__(self, window: Window, offset: int, start: bytearray) -> None:
         self.state = State.WHOLE
         self.end = offset
         self._window = window
         self._start = offset
+        self._feed = start
         self._inflater = isal_zlib.decompressobj(wbits=31)
         self._produced = 0
 
@@ -138,11 +139,10 @@ class GzipMember:
 
     def read(self) -> bytes:
         """The next piece; empty at the end, and only then is `state` settled."""
-        pieces, size, feed_bytes = [], 0, FIRST_FEED_BYTES
-        inflater = self._inflater
+        pieces, size, inflater = [], 0, self._inflater
         while size < PIECE_BYTES and not inflater.eof and self.state is State.WHOLE:
-            feed = self._window.read(self.end, feed_bytes)
-            feed_bytes = FEED_BYTES
+            feed = self._feed or self._window.read(self.end, FEED_BYTES)
+            self._feed = bytearray()
             try:
                 piece = inflater.decompress(feed, PIECE_BYTES)
             except isal_zlib.error:  # type: ignore[misc]  # the stubs take it for an instance
@@ -157,7 +157,8 @@ class GzipMember:
             elif not (piece or feed):
                 self.state = self._why_unfinished()
         self._produced += size
-        self._window.forget(self.end - KEPT_BYTES)
+        if self.end - self._start > KEPT_BYTES:
+            self._window.forget(self.end - KEPT_BYTES)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _why_unfinished(self) -> State:
@@ -200,13 +201,12 @@ def segments(window: Window) -> Iterator[Segment]:
         yield PlainFile(window)
         return
     offset = 0
-    while start := window.read(offset, 1):
-        if start == b"\0":
-            zeros = window.read(offset, FEED_BYTES)
-            offset += len(zeros) - len(zeros.lstrip(b"\0"))
+    while start := window.read(offset, FIRST_FEED_BYTES):
+        if start[0] == 0:
+            offset += len(start) - len(start.lstrip(b"\0"))
             window.forget(offset)
             continue
-        member = GzipMember(window, offset)
+        member = GzipMember(window, offset, start)
         yield member
         offset = window.find_member(offset + 1) if member.state is State.DAMAGED else member.end
         window.forget(offset)
