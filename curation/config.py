@@ -13,7 +13,7 @@ from curation.errors import InputError
 
 COMMON_CRAWL_URL = "https://data.commoncrawl.org/"
 
-WITHOUT_EFFECT_ON_ROWS = frozenset({"output", "threads", "crawl_url"})
+WITHOUT_EFFECT_ON_ROWS = frozenset({"output", "threads", "crawl_url", "connections"})
 
 
 def _flag(help_text: str, *, name: str | None = None, default: str | bool | None = None) -> Parameter:
@@ -72,6 +72,10 @@ class ExtractOptions:
         _flag("Leave out the pairs of these POOL folders, so that counts can be added up.", default=False),
     ] = ()
     crawl_url: Annotated[str, _flag("Where --crawl finds Common Crawl.")] = COMMON_CRAWL_URL
+    connections: Annotated[
+        int,
+        _flag("Files of web servers that are read at once, by all workers; Common Crawl bears 10."),
+    ] = 10
     seed: Annotated[int, _flag("The one source of chance.")] = 0
 
     def __post_init__(self) -> None:
@@ -79,7 +83,7 @@ class ExtractOptions:
             raise InputError("give either --input PATH… or --crawl CC-MAIN-YYYY-WW…")
         if self.limit is not None and not self.crawl:
             raise InputError("--limit takes a sample of a --crawl; with --input, name fewer files")
-        for name in ("limit", "max_text_length", "max_url_length"):
+        for name in ("limit", "max_text_length", "max_url_length", "connections"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")

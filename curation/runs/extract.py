@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial, reduce
 from operator import or_
 from pathlib import Path
@@ -33,6 +35,11 @@ from curation.stages.read import read
 SEMANTICS = 2
 DUPLICATE = "duplicate"
 
+GROUP_FILES = 1000
+"""Files that are committed together: what a killed run has to read again at the most."""
+_GROUPS_AT_ONCE = 2
+_ROWS = "rows"
+
 
 def extract(session: Session, config: Extract) -> list[RunRecord]:
     """Turn WAT and WARC files into a pool.
@@ -60,10 +67,12 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
     with claim(output, identity) as attempt:
         if attempt.finished is not None:
             return [attempt.finished]
-        attempt.begin()
+        if not (attempt.scratch / _ROWS).is_dir():  # else groups of a killed attempt are there to go on from
+            attempt.begin()
+            (attempt.scratch / _ROWS).mkdir()
         spark = session()
         with progress(spark, "extract"):
-            ledger = _read_files(spark, attempt, [file.path for file in files], reading)
+            ledger = _read_files(spark, attempt, [file.path for file in files], reading, config.connections)
         with progress(spark, "de-duplicate"):
             rows, dropped = _write_pairs(spark, attempt, others)
         return [_publish(attempt, spark, ledger, rows, dropped, others)]
@@ -125,27 +134,54 @@ def _digest(files: Sequence[InputFile]) -> dict[str, Any]:
     return {"files": len(files), "sha256": _sha256(json.dumps(rows).encode())}
 
 
-def _read_files(spark: SparkSession, attempt: Attempt, paths: Sequence[str], reading: Reading) -> pa.Table:
-    """One pass over the files: candidates into the attempt, and the ledger."""
-    rows = read(
-        spark.range(0, len(paths), 1, len(paths)),
-        paths=paths,
-        reader=partial(read_file, reading=reading),
-        schema=ROWS,
-    )
-    rows.write.parquet(str(attempt.scratch / "rows"))
+def _read_files(
+    spark: SparkSession, attempt: Attempt, paths: Sequence[str], reading: Reading, connections: int
+) -> pa.Table:
+    """One pass over the files that are not read yet: candidates into the attempt, and the ledger of all."""
+    pool = ThreadPoolExecutor(_GROUPS_AT_ONCE)  # so that a group's last files leave no core idle
+    try:
+        jobs = []
+        for first in range(0, len(paths), GROUP_FILES):
+            folder = attempt.scratch / _ROWS / f"group={first // GROUP_FILES}"
+            if not folder.is_dir():
+                group = paths[first : first + GROUP_FILES]
+                jobs.append(pool.submit(_read_group, spark, folder, group, reading, connections))
+        for job in as_completed(jobs):
+            job.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # what is under way ends with the session
     ledger = _rows(spark, attempt).where("file is not null").select("file.*").toArrow().cast(FILES)
+    shutil.rmtree(attempt.folder / "files", ignore_errors=True)
     io.write_table(attempt.folder / "files", ledger.sort_by("path"))
     return ledger
 
 
+def _read_group(
+    spark: SparkSession, folder: Path, paths: Sequence[str], reading: Reading, connections: int
+) -> None:
+    """Read some files; their rows are there as a whole or not at all."""
+    remote = any(path.startswith(("http://", "https://")) for path in paths)
+    tasks = min(len(paths), max(1, connections // _GROUPS_AT_ONCE)) if remote else len(paths)
+    rows = read(
+        spark.range(0, len(paths), 1, tasks),
+        paths=paths,
+        reader=partial(read_file, reading=reading),
+        schema=ROWS,
+    )
+    draft = folder.with_name(f"_{folder.name}")
+    rows.write.mode("overwrite").parquet(str(draft))
+    draft.rename(folder)
+
+
 def _rows(spark: SparkSession, attempt: Attempt) -> DataFrame:
-    return read_tables(spark, attempt.scratch / "rows")
+    groups = sorted((attempt.scratch / _ROWS).glob("group=*"))
+    return read_tables(spark, *groups).select(*ROWS.names)
 
 
 def _write_pairs(
     spark: SparkSession, attempt: Attempt, others: Sequence[RunRecord]
 ) -> tuple[int, dict[str, int]]:
+    shutil.rmtree(attempt.folder / "pairs", ignore_errors=True)  # half of them, of a killed attempt
     pairs = deduplicate(_rows(spark, attempt).where("file is null"))
     if others:
         pools = [read_tables(spark, other.folder / "pairs") for other in others]

@@ -1,6 +1,9 @@
 import gzip
 import hashlib
 import shutil
+import sys
+import threading
+import time
 from collections import Counter
 
 import pyarrow.parquet as pq
@@ -232,3 +235,55 @@ def test_a_language_below_the_threshold_is_none(session, tmp_path, wat_of):
         "A photograph of the old bridge over the river": "en",
         "xq 12": None,
     }
+
+
+def test_a_run_stopped_three_times_reads_only_what_is_missing(session, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for n in range(6):
+        links = [{"path": "IMG@/src", "url": f"/{m}.jpg", "alt": f"text {m}"} for m in range(n, n + 3)]
+        write_wat(tmp_path / "in" / f"{n}.wat.gz", f"http://a.example/{n}", links)
+    (quiet,) = extract(session, config(tmp_path / "in", tmp_path / "quiet"))
+    module = sys.modules["curation.runs.extract"]
+    read_group, first_lost = module._read_group, [0]
+
+    def stopping(spark, folder, *how):
+        if int(folder.name.removeprefix("group=")) >= first_lost[0]:
+            raise ConnectionError("the power went out")
+        read_group(spark, folder, *how)
+
+    monkeypatch.setattr(module, "GROUP_FILES", 1)
+    monkeypatch.setattr(module, "_GROUPS_AT_ONCE", 1)
+    monkeypatch.setattr(module, "_read_group", stopping)
+    again = config(tmp_path / "in", tmp_path / "stopped")
+    for first_lost[0] in (1, 2, 4):
+        with pytest.raises(ConnectionError):
+            extract(session, again)
+        assert not (tmp_path / "stopped" / "_run.json").exists()
+    late = []
+    monkeypatch.setattr(module, "_read_group", lambda *how: (late.append(how[1].name), read_group(*how)))
+    (ended,) = extract(session, again)
+    assert sorted(late) == ["group=4", "group=5"]
+    assert rows(ended.folder / "pairs") == rows(quiet.folder / "pairs")
+    assert pq.read_table(ended.folder / "files").equals(pq.read_table(quiet.folder / "files"))
+    assert (ended.rows, ended.dropped, ended.facts) == (quiet.rows, quiet.dropped, quiet.facts)
+
+
+def test_few_files_of_a_server_are_read_at_once(session, tmp_path, wats):
+    """Eight files, four cores' worth of tasks wanted, two connections allowed."""
+    body = (wats / "1.wat.gz").read_bytes()
+    at_once, most, lock = [0], [0], threading.Lock()
+
+    def answer(path):
+        with lock:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        time.sleep(0.2)
+        with lock:
+            at_once[0] -= 1
+        return Answer(body=body)
+
+    with Server(answer) as server:
+        urls = tuple(f"{server.origin}/{n}.warc.wat.gz" for n in range(6))
+        (record,) = extract(session, Extract(input=urls, output=str(tmp_path / "pool"), connections=1))
+    assert record.facts["files"] == 6
+    assert most[0] == 1
