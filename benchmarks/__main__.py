@@ -9,7 +9,8 @@ BENCHMARKS = {
     "ready": ready.run,
     "stages": stages.identity,
     "growth": stages.growth,
-    "extraction": extraction.run,
+    "extraction": extraction.records,
+    "extraction-job": extraction.job,
 }
 
 if __name__ == "__main__":

@@ -36,8 +36,10 @@ class Expectation:
         self._t = np.ascontiguousarray(t)
         self._whole = np.empty(len(counts), np.int32)
         lowest_from_here = np.minimum.accumulate(t[:, ::-1], axis=1)[:, ::-1]
+        by_list = np.argsort(lists, kind="stable")
+        bounds = np.searchsorted(lists[by_list], np.arange(len(t) + 1))
         for number, thresholds in enumerate(lowest_from_here):
-            here = lists == number
+            here = by_list[bounds[number] : bounds[number + 1]]
             self._whole[here] = np.searchsorted(thresholds, counts[here])
         self.sums = np.zeros((2, t.shape[1]), np.int64)
 

@@ -57,7 +57,9 @@ class Lists:
         self.languages: tuple[str, ...] = tuple(dict.fromkeys(names))
         number = {language: n for n, language in enumerate(self.languages)}
         self.numbers = np.array([number[language] for language in names], np.int32)
-        self._of = [counts[self.numbers == n] for n in range(len(self.languages))]
+        by_list = np.argsort(self.numbers, kind="stable")
+        bounds = np.searchsorted(self.numbers[by_list], np.arange(1, len(self.languages)))
+        self._of = np.split(counts[by_list], bounds)
         self.leader: int | None = None
         if len(self.languages) == 1:
             self.leader = 0
