@@ -29,6 +29,14 @@ class ExtractOptions:
         tuple[str, ...],
         _flag("Crawls of Common Crawl to read the WAT files of, such as CC-MAIN-2024-51.", default=False),
     ] = ()
+    retry_failed: Annotated[
+        str | None,
+        _flag(
+            "Read the files again that failed or were cut off in this POOL, for what it lacks: a pool of its "
+            "own, to be matched and balanced together with the first.",
+            default=False,
+        ),
+    ] = None
     limit: Annotated[
         int | None, _flag("Read only so many files of the crawls: a sample drawn with --seed.")
     ] = None
@@ -79,8 +87,8 @@ class ExtractOptions:
     seed: Annotated[int, _flag("The one source of chance.")] = 0
 
     def __post_init__(self) -> None:
-        if bool(self.input) == bool(self.crawl):
-            raise InputError("give either --input PATH… or --crawl CC-MAIN-YYYY-WW…")
+        if sum(map(bool, (self.input, self.crawl, self.retry_failed))) != 1:
+            raise InputError("give either --input PATH… or --crawl CC-MAIN-YYYY-WW… or --retry-failed POOL")
         if self.limit is not None and not self.crawl:
             raise InputError("--limit takes a sample of a --crawl; with --input, name fewer files")
         for name in ("limit", "max_text_length", "max_url_length", "connections"):

@@ -9,8 +9,8 @@ BALANCE = {"matches": ("m",), "output": "o"}
 @pytest.mark.parametrize(
     ("config", "arguments", "words"),
     [
-        (Extract, {"output": "o"}, "either --input"),
-        (Extract, {"output": "o", "input": ("a",), "crawl": ("b",)}, "either --input"),
+        (Extract, {"output": "o"}, "or --retry-failed POOL"),
+        (Extract, {"output": "o", "input": ("a",), "crawl": ("b",)}, "or --retry-failed POOL"),
         (Extract, {"output": "o", "input": ("a",), "limit": 1}, "--limit takes a sample"),
         (Extract, {"output": "o", "crawl": ("a",), "limit": 0}, "--limit is 0"),
         (Balance, BALANCE, "exactly one of"),
@@ -23,7 +23,7 @@ BALANCE = {"matches": ("m",), "output": "o"}
         (Download, {"curated": "c", "output": "o", "shard_size": 0}, "--shard-size is 0"),
         (Download, {"curated": "c", "output": "o", "retries": -1}, "--retries is -1"),
         (Curate, {"output": "o", "vocabulary": "v", "input": ("a",)}, "exactly one of"),
-        (Curate, {"output": "o", "vocabulary": "v", "t": 1.0}, "either --input"),
+        (Curate, {"output": "o", "vocabulary": "v", "t": 1.0}, "or --retry-failed POOL"),
     ],
 )
 def test_senseless_settings_are_refused_in_one_line(config, arguments, words):

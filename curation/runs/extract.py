@@ -55,11 +55,13 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
         InputError: an input is missing, or the output cannot be made.
     """
     output = io.local_folder(config.output, "--output")
-    files = _input_files(config)
     others = [read_record(io.local_folder(path, "--against"), "extract") for path in config.against]
+    if config.retry_failed is not None:
+        others.append(read_record(io.local_folder(config.retry_failed, "--retry-failed"), "extract"))
+    files = _input_files(config, others)
     reading, contents = _reading(config)
     settings = affecting_rows(config) | contents
-    for name in ("input", "crawl", "limit", "against", "seed"):
+    for name in ("input", "crawl", "retry_failed", "limit", "against", "seed"):
         settings.pop(name)  # said more exactly by the inputs
     settings["languages"] = ["all"] if "all" in config.languages else sorted(set(config.languages))
     inputs = [_digest(files), *sorted(other.run_id for other in others)]
@@ -78,10 +80,21 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
         return [_publish(attempt, spark, ledger, rows, dropped, others)]
 
 
-def _input_files(config: Extract) -> list[InputFile]:
+def _input_files(config: Extract, others: Sequence[RunRecord]) -> list[InputFile]:
     if config.input:
         return list_inputs(config.input)
+    if config.retry_failed is not None:
+        return _failed(others[-1])
     return list_crawl(config.crawl, limit=config.limit, seed=config.seed, base_url=config.crawl_url)
+
+
+def _failed(pool: RunRecord) -> list[InputFile]:
+    """The files of a pool that could not be read, or not to their end."""
+    ledger = io.read_table(pool.folder / "files").to_pylist()
+    paths = [file["path"] for file in ledger if file["error"] is not None or file["truncated"]]
+    if not paths:
+        raise InputError(f"all files of {pool.folder} were read to their end; there is nothing to retry")
+    return [file for path in paths for file in ([InputFile(path)] if "://" in path else list_inputs([path]))]
 
 
 def _reading(config: Extract) -> tuple[Reading, dict[str, Any]]:

@@ -287,3 +287,25 @@ def test_few_files_of_a_server_are_read_at_once(session, tmp_path, wats):
         (record,) = extract(session, Extract(input=urls, output=str(tmp_path / "pool"), connections=1))
     assert record.facts["files"] == 6
     assert most[0] == 1
+
+
+def test_failed_files_are_retried_for_what_the_pool_lacks(session, tmp_path, wats):
+    whole = (wats / "2.wat.gz").read_bytes()
+    (wats / "2.wat.gz").write_bytes(whole[:-20])
+    (wats / "3.wat.gz").write_bytes(b"no archive")
+    (first,) = extract(session, config(wats, tmp_path / "first"))
+    assert (first.facts["files_truncated"], first.facts["files_with_errors"]) == (1, 1)
+    (wats / "2.wat.gz").write_bytes(whole)
+    write_wat(
+        wats / "3.wat.gz", "http://a.example/3", [{"path": "IMG@/src", "url": "/new.jpg", "alt": "new"}]
+    )
+    how = Extract(retry_failed=str(first.folder), output=str(tmp_path / "second"))
+    (second,) = extract(session, how)
+    assert second.facts["files"] == 2
+    assert second.facts["against"] == [first.run_id]
+    (all_at_once,) = extract(session, config(wats, tmp_path / "all"))
+    found = [{row["uid"] for row in rows(run.folder / "pairs")} for run in (first, second, all_at_once)]
+    assert found[0] | found[1] == found[2]
+    assert not found[0] & found[1]
+    with pytest.raises(InputError, match="nothing to retry"):
+        extract(session, Extract(retry_failed=str(all_at_once.folder), output=str(tmp_path / "none")))
