@@ -14,7 +14,6 @@ _TAG = "x-robots-tag"
 DIRECTIVES = _ROBOTS | {_TDM, _USAGE}
 """All that `opt_outs` can return."""
 
-_HEADERS = frozenset({_TAG, _TDM, _USAGE})
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 _KNOWN = _ROBOTS | {
     *("all", "index", "follow", "nofollow", "archive", "noarchive", "nocache", "snippet", "nosnippet"),
@@ -66,13 +65,11 @@ def opt_outs(
     usage: dict[str, str] = {}
     for name, value in headers:
         name = name.strip().lower()
-        if name not in _HEADERS:
-            continue
         if name == _TAG:
             found |= _scoped(value, agent)
         elif name == _USAGE:
             usage |= _dictionary(value)  # lines of a dictionary add up, and the last of a key counts
-        elif value.strip() == "1":
+        elif name == _TDM and value.strip() == "1":
             found.add(_TDM)
     for name, content in metas:
         name = name.strip().lower()
