@@ -27,8 +27,15 @@ class ExtractOptions:
     input: Annotated[tuple[str, ...], _flag("WAT or WARC files: paths, globs or URLs.", default=False)] = ()
     crawl: Annotated[
         tuple[str, ...],
-        _flag("Crawls of Common Crawl to read the WAT files of, such as CC-MAIN-2024-51.", default=False),
+        _flag("Crawls of Common Crawl to read the files of, such as CC-MAIN-2024-51.", default=False),
     ] = ()
+    kind: Annotated[
+        Literal["wat", "warc"],
+        _flag(
+            "Files of a --crawl: the links of pages, or whole pages, which take five times the room and "
+            "show images that are loaded late, and captions."
+        ),
+    ] = "wat"
     retry_failed: Annotated[
         str | None,
         _flag(

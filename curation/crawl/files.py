@@ -62,11 +62,14 @@ def list_inputs(patterns: Sequence[str]) -> list[InputFile]:
     return sorted({file.path: file for pattern in patterns for file in _matching(pattern)}.values())
 
 
-def list_crawl(crawls: Sequence[str], *, limit: int | None, seed: int, base_url: str) -> list[InputFile]:
-    """The WAT files of whole crawls, or a sample of them.
+def list_crawl(
+    crawls: Sequence[str], *, kind: str, limit: int | None, seed: int, base_url: str
+) -> list[InputFile]:
+    """The files of whole crawls, or a sample of them.
 
     Args:
         crawls: names such as `CC-MAIN-2024-51`.
+        kind: `wat` or `warc`.
         limit: how many files in all, chosen by a hash of their paths in the lists: a larger limit adds files,
             and another mirror has the same sample; None for all.
         seed: which sample.
@@ -79,7 +82,7 @@ def list_crawl(crawls: Sequence[str], *, limit: int | None, seed: int, base_url:
         InputError: a name is none, or its list cannot be read.
     """
     base_url = base_url.rstrip("/") + "/"
-    paths = sorted({path for crawl in crawls for path in _wat_paths(crawl, base_url)})
+    paths = sorted({path for crawl in crawls for path in _paths(crawl, kind, base_url)})
     if limit is not None:
         ids = pa.array([hashlib.md5(path.encode()).hexdigest() for path in paths])
         chosen = np.argsort(uniform(seed, ids, salt="files"), kind="stable")[:limit]
@@ -124,10 +127,10 @@ def _modified(info: dict[str, Any]) -> str | None:
     return None
 
 
-def _wat_paths(crawl: str, base_url: str) -> list[str]:
+def _paths(crawl: str, kind: str, base_url: str) -> list[str]:
     if not _CRAWL_NAME.fullmatch(crawl):
         raise InputError(f"{crawl!r} is no crawl; they are named like CC-MAIN-2024-51")
-    url = f"{base_url}crawl-data/{crawl}/wat.paths.gz"
+    url = f"{base_url}crawl-data/{crawl}/{kind}.paths.gz"
     try:
         with open_input(url) as stream:
             paths = gzip.decompress(stream.read()).decode().split()

@@ -61,7 +61,7 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
     files = _input_files(config, others)
     reading, contents = _reading(config)
     settings = affecting_rows(config) | contents
-    for name in ("input", "crawl", "retry_failed", "limit", "against", "seed"):
+    for name in ("input", "crawl", "retry_failed", "kind", "limit", "against", "seed"):
         settings.pop(name)  # said more exactly by the inputs
     settings["languages"] = ["all"] if "all" in config.languages else sorted(set(config.languages))
     inputs = [_digest(files), *sorted(other.run_id for other in others)]
@@ -85,7 +85,9 @@ def _input_files(config: Extract, others: Sequence[RunRecord]) -> list[InputFile
         return list_inputs(config.input)
     if config.retry_failed is not None:
         return _failed(others[-1])
-    return list_crawl(config.crawl, limit=config.limit, seed=config.seed, base_url=config.crawl_url)
+    return list_crawl(
+        config.crawl, kind=config.kind, limit=config.limit, seed=config.seed, base_url=config.crawl_url
+    )
 
 
 def _failed(pool: RunRecord) -> list[InputFile]:

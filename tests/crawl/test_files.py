@@ -101,17 +101,17 @@ def test_urls(web: str) -> None:
 
 
 def test_all_files_of_crawls(web: str) -> None:
-    files = list_crawl(CRAWLS[::-1], limit=None, seed=0, base_url=web)
+    files = list_crawl(CRAWLS[::-1], kind="wat", limit=None, seed=0, base_url=web)
     assert [file.path for file in files] == [
         f"{web}/crawl-data/{crawl}/wat/{n:05}.warc.wat.gz" for crawl in CRAWLS for n in range(40)
     ]
     assert texts_of(read(files[0].path)[0]) == ["alt 0", "title 0", "alt 1", "title 1"]
-    assert list_crawl([CRAWLS[0]] * 2, limit=None, seed=0, base_url=web + "/") == files[:40]
+    assert list_crawl([CRAWLS[0]] * 2, kind="wat", limit=None, seed=0, base_url=web + "/") == files[:40]
 
 
 def test_samples_are_seeded_nested_and_in_order(web: str) -> None:
     samples = {
-        (limit, seed): list_crawl(CRAWLS, limit=limit, seed=seed, base_url=web)
+        (limit, seed): list_crawl(CRAWLS, kind="wat", limit=limit, seed=seed, base_url=web)
         for limit in (0, 5, 20, 80, 1000)
         for seed in (0, 1)
     }
@@ -121,14 +121,14 @@ def test_samples_are_seeded_nested_and_in_order(web: str) -> None:
     assert set(samples[5, 0]) < set(samples[20, 0])
     assert samples[20, 0] != samples[20, 1]
     assert samples[20, 0] != samples[80, 0][:20]
-    assert list_crawl(CRAWLS[::-1], limit=20, seed=0, base_url=web) == samples[20, 0]
+    assert list_crawl(CRAWLS[::-1], kind="wat", limit=20, seed=0, base_url=web) == samples[20, 0]
 
 
 def test_a_sample_is_the_same_from_another_mirror(web: str, tmp_path: Path) -> None:
     mirror = str(tmp_path / "web")
-    there = list_crawl(CRAWLS, limit=7, seed=3, base_url=mirror)
+    there = list_crawl(CRAWLS, kind="wat", limit=7, seed=3, base_url=mirror)
     assert [file.path.removeprefix(mirror) for file in there] == [
-        file.path.removeprefix(web) for file in list_crawl(CRAWLS, limit=7, seed=3, base_url=web)
+        file.path.removeprefix(web) for file in list_crawl(CRAWLS, kind="wat", limit=7, seed=3, base_url=web)
     ]
 
 
@@ -144,7 +144,7 @@ def test_a_sample_is_the_same_from_another_mirror(web: str, tmp_path: Path) -> N
 )
 def test_a_crawl_that_is_not_there(web: str, crawl: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        list_crawl([CRAWLS[0], crawl], limit=None, seed=0, base_url=web)
+        list_crawl([CRAWLS[0], crawl], kind="wat", limit=None, seed=0, base_url=web)
     assert crawl in str(caught.value)
     assert "\n" not in str(caught.value)
 

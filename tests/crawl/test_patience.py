@@ -379,7 +379,7 @@ def test_local_files_stay_as_they_are(tmp_path: Any) -> None:
 def test_lists_of_files_are_read_patiently(web: Web, waits: list[float]) -> None:
     body = gzip.compress(b"a.gz\nb.gz\n")
     path = web.play(Day(503, body=body), Day(body=body, cut=5, linger=0.1), Day(body=body))
-    files = list_crawl(["CC-MAIN-2024-51"], limit=None, seed=0, base_url=path)
+    files = list_crawl(["CC-MAIN-2024-51"], kind="wat", limit=None, seed=0, base_url=path)
     assert [file.path for file in files] == [f"{path}/a.gz", f"{path}/b.gz"]
     assert {headers["path"] for headers in web.asked} == {"/file/crawl-data/CC-MAIN-2024-51/wat.paths.gz"}
     assert len(waits) == 2

