@@ -56,7 +56,7 @@ def mix(key):
 def colliding_tokens(rng, count):
     """Tokens of 16 bytes with one key: for any first half there is a second half that leads to the same."""
     tokens, first = [b"collide!" + b"sideways"], b"collide!"
-    goal = mix((1 << 64 | int.from_bytes(first)) & MASK) ^ int.from_bytes(b"sideways")
+    goal = mix(int.from_bytes(first)) ^ int.from_bytes(b"sideways")
     while len(tokens) < count:
         first = bytes(rng.choices(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", k=8))
         second = (mix(int.from_bytes(first)) ^ goal).to_bytes(8)
@@ -75,6 +75,33 @@ def test_tokens_with_one_hash_are_told_apart():
     entries += [f"{tokens[1]} {tokens[0]}", f"{tokens[0]} {strangers[0]}"]
     found = Matcher(entries).match(pa.array(texts)).to_pylist()
     assert found == [reference.match(entries, text) for text in texts]
+
+
+def unmix(key):
+    return (key ^ key >> 32) * pow(int(word_trie._MULTIPLIER), -1, 2**64) & MASK
+
+
+def prefix_with_the_key_of_the_whole(rng):
+    """16 bytes, and 24 that begin with them, with one key although it has the length in it."""
+    while True:
+        start = bytes(rng.choices(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", k=16))
+        state = mix(mix(int.from_bytes(start[:8])) ^ int.from_bytes(start[8:]))
+        end = (unmix(unmix(mix(state) ^ 16 ^ 24)) ^ state).to_bytes(8)
+        if all(33 <= byte < 127 and byte not in b",.;:?!`" for byte in end):
+            return start.decode(), (start + end).decode()
+
+
+def test_a_token_is_not_taken_for_one_that_it_begins():
+    prefix, whole = prefix_with_the_key_of_the_whole(random.Random(3))
+    keys = [
+        int(word_trie._token_key(np.frombuffer(token.encode(), np.uint8), 0, len(token)))
+        for token in (prefix, whole)
+    ]
+    assert keys[0] == keys[1], "these tokens must collide, or this tests nothing"
+    texts = pa.array([prefix, whole, f"{prefix} {whole}"])
+    assert Matcher([whole]).match(texts).to_pylist() == [[], [0], [0]]
+    assert Matcher([prefix]).match(texts).to_pylist() == [[0], [], [0]]
+    assert Matcher([whole, prefix]).match(texts).to_pylist() == [[1], [0], [0, 1]]
 
 
 def test_short_tokens_that_share_a_row_are_told_apart():
