@@ -1,4 +1,4 @@
-"""Reading files: one partition a file."""
+"""Reading files, some in each partition."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -18,7 +18,7 @@ def read(
     """Turn the numbers of files into their rows.
 
     Args:
-        numbers: `id`, the position of a file in `paths`; one partition a file, as `spark.range` gives.
+        numbers: `id`, the position of a file in `paths`; a task reads those of its partition in turn.
         paths: of the files.
         reader: gives the rows of one file, in batches; runs in the workers.
         schema: of the batches.
