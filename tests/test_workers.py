@@ -53,22 +53,27 @@ def workers_below(process: int) -> list[int]:
 
 
 def run_killing(job, output, *arguments):
-    """Run a job, and kill every worker that is there once the rows are being written."""
+    """Run a job, and kill the workers that are there when it writes, until a task has been lost."""
     command = [sys.executable, ROOT / "jobs" / f"{job}.py", "--output", output, *arguments]
     command += ["--master", "local[2,4]"]  # four tries a task, as on a cluster
-    killed = 0
+    rounds = 0
     with subprocess.Popen(
         list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         while process.poll() is None:
-            if not killed and list(output.glob("_attempt-*/pairs/_temporary/0/_temporary/*/*.parquet")):
-                for pid in workers_below(process.pid):
+            writing = rounds < 3 and list(output.glob("_attempt-*/pairs/_temporary"))
+            if writing and not lost_a_task(output) and (workers := workers_below(process.pid)):
+                for pid in workers:
                     os.kill(pid, signal.SIGKILL)
-                    killed += 1
+                rounds += 1
+                time.sleep(0.2)  # for Spark to notice
             time.sleep(0.002)
         assert process.returncode == 0, process.stderr.read().decode()
-    assert killed
-    assert "Lost task" in (output / "_log").read_text()
+    assert lost_a_task(output)
+
+
+def lost_a_task(output):
+    return "Lost task" in (output / "_log").read_text()
 
 
 def same(one, other):
