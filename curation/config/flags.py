@@ -1,0 +1,30 @@
+"""What the fields of all configurations have in common.
+
+A field is `flag`ged with its help. Fields that cannot change which rows come out are listed in
+`WITHOUT_EFFECT_ON_ROWS`; all others are part of a run's identity.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+from cyclopts import Parameter
+
+WITHOUT_EFFECT_ON_ROWS = frozenset({"output", "threads", "crawl_url", "connections"})
+
+
+def flag(help_text: str, *, name: str | None = None, default: str | bool | None = None) -> Parameter:
+    """A field's part in the command line: its help, and its name and default where they need telling."""
+    return Parameter(help=help_text, name=name, show_default=default)
+
+
+def affecting_rows(config: Any) -> dict[str, Any]:
+    """The settings of a configuration that decide which rows come out, by name.
+
+    Args:
+        config: an instance of one of the classes above.
+    """
+    return {
+        field.name: getattr(config, field.name)
+        for field in fields(config)
+        if field.name not in WITHOUT_EFFECT_ON_ROWS
+    }
