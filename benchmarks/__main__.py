@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import extraction, matching, ready, report, stages
+from benchmarks import downloading, extraction, matching, ready, report, stages
 
 BENCHMARKS = {
     "matching": matching.run,
@@ -11,6 +11,12 @@ BENCHMARKS = {
     "growth": stages.growth,
     "extraction": extraction.records,
     "extraction-job": extraction.job,
+    "download": downloading.plain,
+    "download-larger": downloading.larger,
+    "download-tls": downloading.tls,
+    "download-slow": downloading.slow,
+    "download-dead-hosts": downloading.dead_hosts,
+    "download-memory": downloading.memory,
 }
 
 if __name__ == "__main__":

@@ -32,6 +32,30 @@ def local_folder(path: str, flag: str) -> Path:
     return folder
 
 
+def read_bytes(path: str, flag: str) -> bytes:
+    """The content of a file that the user named.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{flag} {path}: {error.strerror}") from None
+
+
+def read_lines(path: str, flag: str) -> list[str]:
+    """The lines of a text file that the user named.
+
+    Raises:
+        InputError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return read_bytes(path, flag).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{flag} {path} is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
 def read_table(folder: Path) -> pa.Table:
     """Read a whole table folder into memory; for tables bounded by the vocabulary or the files."""
     return ds.dataset(folder, format="parquet").to_table()

@@ -4,15 +4,18 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 logger = logging.getLogger("curation")
+
+Item = TypeVar("Item")
 
 _POLL_SECONDS = 0.2
 _LINE_SECONDS = 60.0
@@ -41,15 +44,20 @@ def announce(text: str) -> None:
 
 
 @contextmanager
-def progress(spark: SparkSession, title: str) -> Iterator[None]:
+def progress(spark: SparkSession, title: str, told: Callable[[], str] = str) -> Iterator[None]:
     """Show how many of Spark's tasks are done while the block runs.
 
     On a terminal a bar; where the output goes to a file or another program, a line a minute.
+
+    Args:
+        spark: the session that does the work.
+        title: of the work.
+        told: says more about how far it is.
     """
     logger.info("%s: started", title)
     started = time.monotonic()
     over, done = threading.Event(), threading.Event()
-    watcher = threading.Thread(target=_watch, args=(spark, title, over, done), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(spark, title, told, over, done), daemon=True)
     watcher.start()
     try:
         yield
@@ -60,7 +68,34 @@ def progress(spark: SparkSession, title: str) -> Iterator[None]:
         logger.info("%s: over after %.1f s", title, time.monotonic() - started)
 
 
-def _watch(spark: SparkSession, title: str, over: threading.Event, done: threading.Event) -> None:
+def counted(items: Iterable[Item], title: str, total: int | None = None) -> Iterator[Item]:
+    """Pass items on, and show how many were dealt with, as `progress` shows tasks.
+
+    Args:
+        items: what is worked on.
+        title: of the work.
+        total: how many items there will be, where that is known.
+    """
+    console = Console(stderr=True)
+    last_line, known = time.monotonic(), "" if total is None else f" of {total}"
+    columns = TextColumn("[bold]{task.description:<16}"), BarColumn(bar_width=40), MofNCompleteColumn()
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
+        row = bar.add_task(title, total=total)
+        for number, item in enumerate(items, 1):
+            yield item
+            bar.update(row, completed=number)
+            if not console.is_terminal and time.monotonic() - last_line > _LINE_SECONDS:
+                last_line = time.monotonic()
+                sys.stderr.write(f"{title}: {number}{known}\n")
+
+
+def _watch(
+    spark: SparkSession,
+    title: str,
+    told: Callable[[], str],
+    over: threading.Event,
+    done: threading.Event,
+) -> None:
     console = Console(stderr=True)
     tasks = _Tasks(spark)
     bar = Progress(
@@ -69,21 +104,22 @@ def _watch(spark: SparkSession, title: str, over: threading.Event, done: threadi
         MofNCompleteColumn(),
         TextColumn("tasks"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[told]}", markup=False),
         console=console,
         disable=not console.is_terminal,
     )
     last_line = time.monotonic()
     with bar:
-        row = bar.add_task(title, total=None)
+        row = bar.add_task(title, total=None, told="")
         while not over.wait(_POLL_SECONDS):
             finished, total = tasks.count()
-            bar.update(row, completed=finished, total=total or None)
+            bar.update(row, completed=finished, total=total or None, told=told())
             if not console.is_terminal and time.monotonic() - last_line > _LINE_SECONDS:
                 last_line = time.monotonic()
-                sys.stderr.write(f"{title}: {finished} of {total} tasks\n")
+                sys.stderr.write(f"{title}: {finished} of {total} tasks  {told()}".rstrip() + "\n")
         if done.is_set():
             _, total = tasks.count()
-            bar.update(row, completed=max(total, 1), total=max(total, 1))
+            bar.update(row, completed=max(total, 1), total=max(total, 1), told=told())
 
 
 class _Tasks:

@@ -5,24 +5,23 @@ all are complete, `_run.json` last. So a folder with `_run.json` is whole, one w
 as far as readers go, and the same run asked for again finds its `run_id` and has nothing to do.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from curation import io
 from curation.errors import InputError
+from curation.lock import lock
 
 RECORD = "_run.json"
-_LOCK = "_lock"
 _ATTEMPT = "_attempt-"
+_AMENDMENT = "_amend-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +160,63 @@ class Attempt:
             folder=self.output,
             fresh=True,
         )
-        written = {name: value for name, value in asdict(record).items() if name not in ("folder", "fresh")}
-        io.write_json(self.output / RECORD, written)
+        _write(record)
         shutil.rmtree(self.folder)
         return record
+
+
+class Amendment:
+    """A finished run's folder, being changed.
+
+    Attributes:
+        record: of the run, as it was before.
+        folder: for what a stopped amendment wants to find again; it is there until the change is saved.
+    """
+
+    def __init__(self, record: RunRecord) -> None:
+        # Named after the record: what is left of a change that the record knows of is not taken up again.
+        state = hashlib.sha256((record.folder / RECORD).read_bytes()).hexdigest()[:12]
+        self.record = record
+        self.folder = record.folder / f"{_AMENDMENT}{state}"
+
+    def save(
+        self, *, rows: Mapping[str, int], dropped: Mapping[str, int], facts: Mapping[str, Any]
+    ) -> RunRecord:
+        """Write the record anew, whole, and let go of the folder."""
+        record = replace(
+            self.record,
+            rows=dict(rows),
+            dropped={reason: n for reason, n in sorted(dropped.items()) if n},
+            facts=dict(facts),
+            fresh=True,
+        )
+        _write(record)
+        shutil.rmtree(self.folder)
+        return record
+
+
+@contextmanager
+def amend(output: Path, job: str) -> Iterator[Amendment]:
+    """Claim the folder of a finished run, alone, to change what is in it.
+
+    Args:
+        output: the run's folder.
+        job: the step that must have made it.
+
+    Raises:
+        InputError: there is no finished run of that job, or another driver is at work on it.
+    """
+    read_record(output, job)  # before a lock is left in a folder that is none of ours
+    with lock(output):
+        amendment = Amendment(read_record(output, job))
+        for left in set(output.glob(f"{_AMENDMENT}*")) - {amendment.folder}:
+            shutil.rmtree(left)
+        amendment.folder.mkdir(exist_ok=True)
+        try:
+            yield amendment
+        finally:
+            if amendment.folder.exists() and not any(amendment.folder.iterdir()):
+                amendment.folder.rmdir()
 
 
 @contextmanager
@@ -177,7 +229,7 @@ def claim(output: Path, identity: Identity) -> Iterator[Attempt]:
     """
     new = [path for path in (output, *output.parents) if not path.exists()]
     try:
-        with _lock(output):
+        with lock(output):
             attempt = Attempt(output, identity)
             _refuse_other_content(attempt)
             try:
@@ -189,6 +241,11 @@ def claim(output: Path, identity: Identity) -> Iterator[Attempt]:
         for path in new:
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
+
+
+def _write(record: RunRecord) -> None:
+    written = {name: value for name, value in asdict(record).items() if name not in ("folder", "fresh")}
+    io.write_json(record.folder / RECORD, written)
 
 
 def _refuse_other_content(attempt: Attempt) -> None:
@@ -215,35 +272,6 @@ def _difference(record: RunRecord, identity: Identity) -> str:
         if theirs.get(name) != ours.get(name):
             return f"a run with {name} = {theirs.get(name)} (now {ours.get(name)})"
     return "a run on other or older inputs"
-
-
-@contextmanager
-def _lock(output: Path) -> Iterator[None]:
-    """Hold the folder's lock; the kernel lets go of it when the process ends, however it ends."""
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / _LOCK
-    handle = _acquire(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        handle.close()
-
-
-def _acquire(path: Path) -> IO[str]:
-    while True:
-        handle = path.open("w", encoding="utf-8")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.close()
-            raise InputError(
-                f"another run is at work on {path.parent}; wait for it or name another --output"
-            ) from error
-        # Whoever held the lock may have unlinked the file between our open and our lock.
-        if path.exists() and os.fstat(handle.fileno()).st_ino == path.stat().st_ino:
-            return handle
-        handle.close()
 
 
 def _remove(path: Path) -> None:

@@ -62,6 +62,56 @@ SIZE_CURVE = pa.schema(
 )
 """CURATED/size_curve: how many pairs each t of a fixed grid would be expected to keep."""
 
+SHARD = pa.schema(
+    [
+        ("key", pa.string()),
+        ("caption", pa.string()),
+        ("url", pa.string()),
+        ("image_id", pa.string()),
+        ("uids", pa.list_(pa.string())),
+        ("texts", pa.list_(pa.string())),
+        ("keep_probabilities", pa.list_(pa.float64())),
+        ("status", pa.string()),
+        ("error", pa.string()),
+        ("error_message", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("original_width", pa.int32()),
+        ("original_height", pa.int32()),
+        ("exif", pa.string()),
+        ("sha256", pa.string()),
+        ("perceptual_hash", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("opt_outs", pa.list_(pa.string())),
+    ]
+)
+"""SHARDS/NNNNN.parquet: one row an image, in the order of the keys, those that failed included; `caption`
+is the first of `texts`; `sha256` and `size_bytes` are of the bytes as they came. img2dataset's, and ours."""
+
+HASHES = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("name", pa.string()),
+        ("sha256", pa.string()),
+        ("perceptual_hash", pa.string()),
+        ("captions", pa.list_(pa.string())),
+    ]
+)
+"""HASHES/images: one row an image of an evaluation set; `name` is its file or key, `captions` are as they
+are compared."""
+
+DUPLICATES = pa.schema(
+    [
+        ("key", pa.string()),
+        ("image_id", pa.string()),
+        ("duplicate_of", pa.string()),
+        ("distance", pa.int32()),
+        ("same_bytes", pa.bool_()),
+    ]
+)
+"""SHARDS/duplicates: one row an image that looks like another with a smaller key, `duplicate_of`; in how many
+bits their perceptual hashes differ, and whether their bytes were the same."""
+
 ENTRIES = pa.schema(
     [
         ("entry_id", pa.int32()),

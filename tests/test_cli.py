@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import ROOT
 
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
+FOLDER = {"explain": "--curated", "takedown": "--shards"}
 
 
 def run(job, *arguments, **environment):
@@ -35,13 +36,15 @@ def test_help_teaches_and_starts_no_spark(job):
     result = run(job, "--help", JAVA_HOME="/nowhere")
     assert result.returncode == 0
     assert f"Example: jobs/{job}.py" in result.stdout
-    assert ("--curated" if job == "explain" else "--output") in result.stdout
+    assert FOLDER.get(job, "--output") in result.stdout
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_an_unknown_flag(job, tmp_path):
-    where = "--curated" if job == "explain" else "--output"
-    assert_refused(run(job, where, tmp_path / "out", "--unheard-of", 1), "Unknown flag --unheard-of")
+    assert_refused(
+        run(job, FOLDER.get(job, "--output"), tmp_path / "out", "--unheard-of", 1),
+        "Unknown flag --unheard-of",
+    )
     assert not (tmp_path / "out").exists()
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from curation.log import _Tasks, log_file, logger, progress
+from curation.log import _Tasks, counted, log_file, logger, progress
 
 
 def test_the_log_takes_what_all_libraries_say_and_the_terminal_nothing(tmp_path, capfd):
@@ -42,3 +42,12 @@ def test_tasks_are_counted_while_they_run(spark):
     job.join()
     assert {total for _, total in seen} <= {0, 10}
     assert any(0 < done < 10 for done, total in seen if total), seen
+
+
+def test_items_are_passed_on_and_counted(capsys, monkeypatch):
+    monkeypatch.setattr("curation.log._LINE_SECONDS", -1)
+    assert list(counted("abc", "read", 3)) == ["a", "b", "c"]
+    assert list(counted(iter("de"), "hash")) == ["d", "e"]
+    assert capsys.readouterr().err.splitlines() == [
+        "read: 1 of 3", "read: 2 of 3", "read: 3 of 3", "hash: 1", "hash: 2",
+    ]  # fmt: skip

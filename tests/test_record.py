@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from curation.errors import InputError
-from curation.record import Identity, claim, read_record
+from curation.record import Identity, amend, claim, read_record
 
 IDENTITY = Identity(job="match", semantics=1, config={"t": 20.0}, inputs=["abc"])
 
@@ -160,3 +160,63 @@ def test_the_record_is_json_that_people_can_read(tmp_path):
     written = json.loads((tmp_path / "_run.json").read_text())
     assert list(written)[:3] == ["job", "run_id", "semantics"]
     assert os.listdir(tmp_path / "pairs") == ["part.parquet"]  # noqa: PTH208
+
+
+def finished(output):
+    with claim(output, IDENTITY) as attempt:
+        return publish(attempt)
+
+
+def test_a_finished_run_is_amended(tmp_path):
+    before = finished(tmp_path)
+    with amend(tmp_path, "match") as amendment:
+        assert amendment.record == before
+        (amendment.folder / "notes").mkdir()
+        saved = amendment.save(rows={"in": 3, "out": 0}, dropped={"z": 1, "a": 2, "no": 0}, facts={"more": 1})
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["_run.json", "pairs"]
+    after = read_record(tmp_path, "match")
+    assert saved == after
+    assert (after.rows, after.dropped, after.facts) == ({"in": 3, "out": 0}, {"a": 2, "z": 1}, {"more": 1})
+    assert (after.run_id, after.made, after.seconds) == (before.run_id, before.made, before.seconds)
+    with claim(tmp_path, IDENTITY) as attempt:
+        assert attempt.finished == after
+
+
+def test_what_a_stopped_amendment_wrote_is_there_until_one_is_saved(tmp_path):
+    finished(tmp_path)
+    with pytest.raises(RuntimeError), amend(tmp_path, "match") as amendment:
+        (amendment.folder / "half").write_text("done")
+        raise RuntimeError("killed")
+    with amend(tmp_path, "match") as amendment:
+        assert (amendment.folder / "half").read_text() == "done"
+        folder = amendment.folder
+        amendment.save(rows={}, dropped={}, facts={"changed": True})
+        folder.mkdir()  # as if killed between the record and the last step
+        (folder / "half").write_text("done")
+    with amend(tmp_path, "match") as amendment:
+        assert not list(amendment.folder.iterdir())
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["_run.json", "pairs"]
+
+
+def test_an_amendment_that_changes_nothing_leaves_nothing(tmp_path):
+    finished(tmp_path)
+    before = (tmp_path / "_run.json").read_bytes()
+    with amend(tmp_path, "match"):
+        pass
+    assert (tmp_path / "_run.json").read_bytes() == before
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["_run.json", "pairs"]
+
+
+def test_only_a_finished_run_of_the_job_is_amended_and_by_one_driver(tmp_path):
+    with pytest.raises(InputError, match="holds no finished run"), amend(tmp_path, "match"):
+        pass
+    finished(tmp_path)
+    with pytest.raises(InputError, match=r"was made by jobs/match\.py"), amend(tmp_path, "download"):
+        pass
+    with (
+        amend(tmp_path, "match"),
+        pytest.raises(InputError, match="another run is at work"),
+        amend(tmp_path, "match"),
+    ):
+        pass
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["_run.json", "pairs"]

@@ -6,7 +6,9 @@ from curation.config.download import Download, DownloadOptions
 from curation.config.explain import Explain
 from curation.config.extract import Extract, ExtractOptions
 from curation.config.flags import affecting_rows
+from curation.config.hash_images import HashImages
 from curation.config.match import Match, MatchOptions
+from curation.config.takedown import Takedown
 from curation.config.vocabulary import BuildVocabulary
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "Explain",
     "Extract",
     "ExtractOptions",
+    "HashImages",
     "Match",
     "MatchOptions",
+    "Takedown",
     "affecting_rows",
 ]

@@ -1,7 +1,7 @@
 """What `jobs/curate.py` can be told: all that its steps can."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from curation.config.balance import BalanceOptions
 from curation.config.download import DownloadOptions
@@ -19,6 +19,13 @@ class Curate(
     Example: jobs/curate.py --input 'crawl/*.wat.gz' --vocabulary metadata/wordnet --t 20000 --output work
     """
 
+    opt_outs: Annotated[
+        Literal["respect", "record"],
+        flag(
+            "Leave out what opts out, by its page or by the image's server (X-Robots-Tag, robots metas, "
+            "TDMRep, Content-Usage), or keep it and say so in the column opt_outs."
+        ),
+    ] = "respect"
     output: Annotated[str, flag("The WORK folder to make: pool/ matches/ curated/ shards/.")]
 
     def __post_init__(self) -> None:

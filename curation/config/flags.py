@@ -9,7 +9,9 @@ from typing import Any
 
 from cyclopts import Parameter
 
-WITHOUT_EFFECT_ON_ROWS = frozenset({"output", "threads", "crawl_url", "connections"})
+WITHOUT_EFFECT_ON_ROWS = frozenset(
+    {"output", "threads", "crawl_url", "connections", "host_connections", "host_rate", "contact"}
+)
 
 
 def flag(help_text: str, *, name: str | None = None, default: str | bool | None = None) -> Parameter:

@@ -89,7 +89,7 @@ class BlockList:
             InputError: a line is none of these; `where` names the list.
         """
         hosts, urls, hashes = set(), set(), set()
-        for number, line in _entries(lines):
+        for number, line in entries(lines):
             name = line.lower()
             if _HTTP.match(line) and _host_of(line) and not any(map(str.isspace, line)):
                 urls.add(line.partition("#")[0])
@@ -164,7 +164,7 @@ class TermList:
             InputError: a term has neither letter nor digit; `where` names the list.
         """
         terms = set()
-        for number, line in _entries(lines):
+        for number, line in entries(lines):
             if not any(map(str.isalnum, line)):
                 raise InputError(
                     f"{where}, line {number}: {line[:_SHOWN]!r}: a term needs a letter or a digit"
@@ -204,8 +204,8 @@ def redact(text: str) -> str:
     return _PHONE.sub("[phone]", text) if _EIGHT_DIGITS.match(text) else text
 
 
-def _entries(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Number, from 1, and content of the lines that have any."""
+def entries(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Number, from 1, and content of the lines of a list that have any, without comments."""
     for number, line in enumerate(lines, 1):
         if content := _COMMENT.sub("", line.lstrip("\ufeff").rstrip("\r\n")).strip():
             yield number, content

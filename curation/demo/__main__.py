@@ -73,6 +73,7 @@ def demo(session: Session, config: Demo) -> list[RunRecord]:
             timeout_seconds=2,
             retries=0,
             threads=16,
+            allow_hosts=(HOST,),
         )
         return curate(session, chain)
 

@@ -12,13 +12,17 @@ from curation.report.inert import inert
 
 _ERRORS = 5
 _ERROR_LENGTH = 60
+_MUCH_DNS = 0.02
+_FEW = 0.5
 
 _NEXT = {
     "build_vocabulary": "jobs/match.py --pool POOL --vocabulary {folder} --output MATCHES",
     "extract": "jobs/match.py --pool {folder} --vocabulary metadata/wordnet --output MATCHES",
     "match": "jobs/balance.py --matches {folder} --t 20000 --output CURATED",
     "balance": "jobs/download.py --curated {folder} --output SHARDS",
+    "hash_images": "jobs/download.py --curated CURATED --exclude-hashes {folder} --output SHARDS",
 }
+_UNITS = {"build_vocabulary": "entries", "hash_images": "images"}
 
 
 def summarise(records: Sequence[RunRecord], log: Path) -> RenderableType:
@@ -47,7 +51,7 @@ def funnel(records: Sequence[RunRecord]) -> Table:
     """Pairs after every step, with the reasons for which the others were dropped."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("step")
-    table.add_column("entries" if records[0].job == "build_vocabulary" else "pairs", justify="right")
+    table.add_column(_UNITS.get(records[0].job, "pairs"), justify="right")
     table.add_column("share", justify="right", style="dim")
     table.add_column("dropped", overflow="fold")
     table.add_column("seconds", justify="right", style="dim")
@@ -91,12 +95,29 @@ def _extract_warnings(record: RunRecord) -> list[str]:
 
 def _download_warnings(record: RunRecord) -> list[str]:
     facts = record.facts
-    failed = facts["images"] - facts["images_by_status"].get("success", 0)
-    if not failed:
-        return []
-    commonest = list(facts["errors"].items())[:_ERRORS]
-    errors = "; ".join(f"{_brief(message)} ({n:,})" for message, n in commonest)
-    return [f"{failed:,} of {facts['images']:,} images failed: {errors}"]
+    images, came = facts["images"], facts["images_by_status"].get("success", 0)
+    found = []
+    if came < images:
+        commonest = list(facts["errors"].items())[:_ERRORS]
+        errors = "; ".join(f"{_brief(message)} ({n:,})" for message, n in commonest)
+        found.append(f"{images - came:,} of {images:,} images are not there: {errors}")
+    if facts["errors"].get("dns_error", 0) > _MUCH_DNS * images:
+        found.append(
+            "the look-up of many names failed for now: the resolver of your workers may be overwhelmed; run "
+            "one on each, then --retry-failed"
+        )
+    if came < _FEW * images:
+        found.append(f"only {came / images:.0%} of the images came; look at the errors before you go on")
+    look_alikes = facts["duplicates"]
+    if any(look_alikes.values()):
+        found.append(
+            f"duplicates: {look_alikes['same_bytes']:,} images have the bytes of another one, "
+            f"{look_alikes['look_alike']:,} look like one; see {record.folder / 'duplicates'}"
+        )
+    if facts["captions_in_evaluation_sets"]:
+        sets = ", ".join(f"{name} {n:,}" for name, n in facts["captions_in_evaluation_sets"].items())
+        found.append(f"texts that are captions of evaluation sets, and stay: {sets}")
+    return found
 
 
 def _brief(message: str) -> str:

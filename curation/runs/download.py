@@ -1,29 +1,60 @@
 """Curated pairs to shards of images."""
 
-import json
-from collections import Counter
-from collections.abc import Mapping
-from functools import partial
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from curation import io
 from curation.config import Download, affecting_rows
-from curation.download.engine import DONE, download_shard, shard_name
+from curation.download import img2dataset, task
+from curation.download.addresses import split_allowed
+from curation.download.errors import FETCH_ERRORS
+from curation.download.overlap import EvaluationSets, read_sets
+from curation.download.review import Classifier
+from curation.download.shard import FAILED_TO_DOWNLOAD
+from curation.download.task import Orders
 from curation.errors import InputError
 from curation.log import progress
-from curation.record import Attempt, Identity, RunRecord, claim, read_record
+from curation.record import Amendment, Attempt, Identity, RunRecord, amend, claim, read_record
+from curation.runs.shards import (
+    DUPLICATES,
+    IMAGE_COLUMNS,
+    IMAGES,
+    attempts,
+    fetch,
+    latest,
+    mark_duplicates,
+    place,
+    publish,
+    take_back,
+    tally,
+)
 from curation.runs.tables import made_with, read_tables
+from curation.runs.takedown import PENDING
 from curation.spark import Session
-from curation.stages.images import images, shard_sizes
-from curation.stages.read import read
+from curation.stages.images import images
 
-SEMANTICS = 2
-SUCCESS = "success"
-_IMAGES = "images"
-_ERRORS_TOLD = 10
+SEMANTICS = 3
+
+_ENGINES = {"curation": task.download_shards, "img2dataset": img2dataset.download_shards}
+_MAY_PASS = [error for error, kind in FETCH_ERRORS.items() if kind.later]
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """What the user's lists say, and the checksums that stand for them in the run's identity."""
+
+    blocked: frozenset[str]
+    evaluation: EvaluationSets | None
+    contents: dict[str, Any]
+
+    def orders(self, output: Path, config: Download) -> Orders:
+        """What all tasks are told."""
+        return Orders(output=str(output), options=config, blocked=self.blocked, evaluation=self.evaluation)
 
 
 def download(session: Session, config: Download) -> list[RunRecord]:
@@ -39,105 +70,113 @@ def download(session: Session, config: Download) -> list[RunRecord]:
         The record of the shards; its rows are pairs, images are among its facts.
 
     Raises:
-        InputError: the curated pairs are missing or none, or the output cannot be made.
+        InputError: the curated pairs are missing or none, a list is none, or the output cannot be made.
     """
     output = io.local_folder(config.output, "--output")
     curated = read_record(io.local_folder(config.curated, "--curated"), "balance")
     if not curated.rows["out"]:
         raise InputError(f"{curated.folder} holds no pairs; balance with a larger t")
-    settings = affecting_rows(config)
-    settings.pop("curated")
+    if config.retry_failed:
+        read_record(output, "download")
+    lists = _read_lists(config)
+    settings = affecting_rows(config) | lists.contents
+    for name in ("curated", "retry_failed"):
+        settings.pop(name)
     identity = Identity(job="download", semantics=SEMANTICS, config=settings, inputs=[curated.run_id])
     with claim(output, identity) as attempt:
-        if attempt.finished is not None:
+        if attempt.finished is None:
+            return [_download(session(), attempt, curated, config, lists)]
+        if not config.retry_failed:
             return [attempt.finished]
-        spark = session()
-        if not (attempt.scratch / _IMAGES).is_dir():
-            with progress(spark, "shard"):
-                _prepare(spark, attempt, curated, config.shard_size)
-        with progress(spark, "download"):
-            _fetch(spark, attempt, config)
-        return [_publish(spark, attempt)]
+    with amend(output, "download") as amendment:
+        return [_retry(session(), amendment, config, lists)]
 
 
-def _prepare(spark: SparkSession, attempt: Attempt, curated: RunRecord, shard_size: int) -> None:
-    """Write the images of each shard, in a form that stays while shards come to be."""
-    attempt.begin()
-    pairs = read_tables(spark, curated.folder / "pairs")
-    shards = _number_of_shards(pairs, shard_size)
-    draft = attempt.scratch / "images.draft"
-    rows = images(pairs, shards=shards).repartition(shards, "shard")
-    rows.write.partitionBy("shard").parquet(str(draft))
-    draft.rename(attempt.scratch / _IMAGES)
+def _download(
+    spark: SparkSession, attempt: Attempt, curated: RunRecord, config: Download, lists: _Lists
+) -> RunRecord:
+    if not (attempt.scratch / IMAGES).is_dir():
+        attempt.begin()
+        with progress(spark, "shard"):
+            pairs = read_tables(spark, curated.folder / "pairs")
+            place(spark, images(pairs), attempt.scratch, config)
+    take_back(attempt.output, attempt.folder, first=0)
+    fetch(spark, attempt.scratch, _ENGINES[config.engine], lists.orders(attempt.folder, config))
+    rows = latest(spark, attempt.folder, again=False)
+    with progress(spark, "look-alikes"):
+        found = mark_duplicates(rows, attempt.folder / DUPLICATES)
+    counted = tally(rows, attempt.folder)
+    facts = counted.facts | {"duplicates": found, "retries": []}
+    return attempt.publish(rows=counted.rows, dropped=counted.dropped, facts=facts, made=made_with(spark))
 
 
-def _number_of_shards(pairs: DataFrame, shard_size: int) -> int:
-    """The first number of shards, in steps of a thirty-second, with which none is too large."""
-    pairs = pairs.select("image_id").distinct().cache()
-    try:
-        shards = -(-pairs.count() // shard_size)
-        while _largest(pairs, shards) > shard_size:
-            shards += max(1, shards // 32)
-        return shards
-    finally:
-        pairs.unpersist()
+def _retry(spark: SparkSession, amendment: Amendment, config: Download, lists: _Lists) -> RunRecord:
+    """Add shards of what failed in a way that may pass."""
+    before, output, folder = amendment.record.facts, amendment.record.folder, amendment.folder
+    scratch = folder / "_scratch"
+    if (folder / PENDING).exists():
+        raise InputError(f"a takedown of {output} was stopped; run jobs/takedown.py again first")
+    take_back(output, folder, first=before["next_shard"])
+    if not (scratch / IMAGES).is_dir():
+        failed = latest(spark, output, again=bool(before["retries"])).where(_may_pass())
+        if failed.isEmpty():
+            raise InputError(f"nothing in {output} failed in a way that may pass; there is nothing to retry")
+        scratch.mkdir(exist_ok=True)
+        with progress(spark, "shard"):
+            place(spark, failed.select(*IMAGE_COLUMNS), scratch, config, first=before["next_shard"])
+    fetch(spark, scratch, _ENGINES[config.engine], lists.orders(folder, config))
+    rows = latest(spark, output, folder, again=True)
+    with progress(spark, "look-alikes"):
+        found = mark_duplicates(rows, folder / DUPLICATES)
+    counted = tally(rows, output, folder)
+    retry = {"at": made_with()["at"], **attempts(folder)}
+    facts = counted.facts | {"duplicates": found, "retries": [*before["retries"], retry]}
+    publish(folder, output)
+    return amendment.save(rows=counted.rows, dropped=counted.dropped, facts=dict(before) | facts)
 
 
-def _largest(pairs: DataFrame, shards: int) -> int:
-    row = shard_sizes(pairs, shards=shards).agg(F.max("images")).first()
-    assert row is not None  # an aggregate without groups has one row
-    return int(row[0])
+def _may_pass() -> Column:
+    of_ours = F.col("error").isin(_MAY_PASS)
+    of_img2dataset = F.col("error").isNull() & (F.col("status") == FAILED_TO_DOWNLOAD)
+    return of_ours | of_img2dataset
 
 
-def _fetch(spark: SparkSession, attempt: Attempt, config: Download) -> None:
-    missing = [
-        str(folder)
-        for folder in sorted((attempt.scratch / _IMAGES).glob("shard=*"))
-        if not _is_done(attempt, int(folder.name.removeprefix("shard=")))
+def _read_lists(config: Download) -> _Lists:
+    """Read all that can be wrong before anything is begun."""
+    hashes = [
+        line.strip().lower() for path in config.block_hashes for line in io.read_lines(path, "--block-hashes")
     ]
-    if not missing:
-        return
-    reader = partial(download_shard, output=str(attempt.folder), options=config)
-    numbers = spark.range(0, len(missing), 1, len(missing))
-    read(numbers, paths=missing, reader=reader, schema=DONE).collect()
-
-
-def _is_done(attempt: Attempt, shard: int) -> bool:
-    """The statistics of a shard are published last; a killed attempt may have moved them already."""
-    name = f"{shard_name(shard)}_stats.json"
-    return any((folder / name).exists() for folder in (attempt.folder, attempt.output))
-
-
-def _publish(spark: SparkSession, attempt: Attempt) -> RunRecord:
-    folders = (attempt.folder, attempt.output)
-    tables = [path for folder in folders for path in sorted(folder.glob("[0-9]*.parquet"))]
-    by_status = {
-        row["status"]: row
-        for row in read_tables(spark, *tables)
-        .groupBy("status")
-        .agg(F.count("*").alias("images"), F.sum(F.size("uids")).alias("pairs"))
-        .collect()
-    }
-    pairs = {status: int(row["pairs"]) for status, row in by_status.items()}
-    statuses = {status: int(row["images"]) for status, row in by_status.items()}
-    return attempt.publish(
-        rows={"in": sum(pairs.values()), "out": pairs.pop(SUCCESS, 0)},
-        dropped=pairs,
-        facts={
-            "shards": len(tables),
-            "images": sum(statuses.values()),
-            "images_by_status": statuses,
-            "errors": dict(_errors(folders).most_common(_ERRORS_TOLD)),
+    hashes = sorted({line for line in hashes if line and not line.startswith("#")})
+    for line in hashes:
+        if len(line) != 64 or set(line) - set("0123456789abcdef"):
+            raise InputError(f"--block-hashes: {line[:80]!r} is no sha256, which has 64 hex digits")
+    sets = [
+        read_record(io.local_folder(path, "--exclude-hashes"), "hash_images")
+        for path in config.exclude_hashes
+    ]
+    Classifier.load(config)
+    try:
+        split_allowed(config.allow_hosts)
+    except ValueError as error:
+        raise InputError(f"--allow-hosts: {error}") from None
+    return _Lists(
+        blocked=frozenset(hashes),
+        evaluation=read_sets([record.folder for record in sets]) if sets else None,
+        contents={
+            "block_hashes": hashlib.sha256("\n".join(hashes).encode()).hexdigest() if hashes else None,
+            "exclude_hashes": sorted(record.run_id for record in sets),
+            "verify_hashes": _files(config.verify_hashes, "--verify-hashes"),
+            "blur_boxes": _files(config.blur_boxes, "--blur-boxes"),
         },
-        made=made_with(spark),
     )
 
 
-def _errors(folders: tuple[Path, ...]) -> Counter[str]:
-    """How often each error occurred, by img2dataset's statistics."""
-    errors: Counter[str] = Counter()
-    for folder in folders:
-        for path in folder.glob("[0-9]*_stats.json"):
-            counted: Mapping[str, int] = json.loads(path.read_text())["status_dict"]
-            errors.update({message: n for message, n in counted.items() if message != SUCCESS})
-    return errors
+def _files(path: str | None, flag: str) -> list[list[Any]] | None:
+    """What stands for a table of the user's: name, size and time of its files."""
+    if path is None:
+        return None
+    table = Path(path)
+    files = sorted(table.glob("*.parquet")) if table.is_dir() else [table] if table.is_file() else []
+    if not files:
+        raise InputError(f"{flag} {path}: there is no Parquet file")
+    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]

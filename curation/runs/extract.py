@@ -101,8 +101,8 @@ def _failed(pool: RunRecord) -> list[InputFile]:
 
 def _reading(config: Extract) -> tuple[Reading, dict[str, Any]]:
     """How files are read; and of the files that say so, their checksums in the place of their names."""
-    blocks = [(_lines(path, "--block"), path) for path in config.block]
-    terms = [(_lines(path, "--block-terms"), path) for path in config.block_terms]
+    blocks = [(io.read_lines(path, "--block"), path) for path in config.block]
+    terms = [(io.read_lines(path, "--block-terms"), path) for path in config.block_terms]
     rules = Rules(
         text_characters=config.max_text_length,
         url_characters=config.max_url_length,
@@ -120,23 +120,9 @@ def _reading(config: Extract) -> tuple[Reading, dict[str, Any]]:
     contents = {
         "block": sorted(_sha256("\n".join(lines).encode()) for lines, _ in blocks),
         "block_terms": sorted(_sha256("\n".join(lines).encode()) for lines, _ in terms),
-        "language_model": model and _sha256(_bytes(model, "--language-model")),
+        "language_model": model and _sha256(io.read_bytes(model, "--language-model")),
     }
     return Reading(rules=rules, languages=languages), contents
-
-
-def _lines(path: str, flag: str) -> list[str]:
-    try:
-        return _bytes(path, flag).decode().splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{flag} {path} is not UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _bytes(path: str, flag: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{flag} {path}: {error.strerror}") from None
 
 
 def _sha256(data: bytes) -> str:

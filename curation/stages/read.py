@@ -1,26 +1,29 @@
 """Reading files, some in each partition."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from curation.schemas import spark_ddl
 
+Source = TypeVar("Source")
+
 
 def read(
     numbers: DataFrame,
     *,
-    paths: Sequence[str],
-    reader: Callable[[str], Iterable[pa.RecordBatch]],
+    paths: Sequence[Source],
+    reader: Callable[[Source], Iterable[pa.RecordBatch]],
     schema: pa.Schema,
 ) -> DataFrame:
     """Turn the numbers of files into their rows.
 
     Args:
         numbers: `id`, the position of a file in `paths`; a task reads those of its partition in turn.
-        paths: of the files.
-        reader: gives the rows of one file, in batches; runs in the workers.
+        paths: of the files; or whatever else says what is to be read together.
+        reader: gives the rows of one of them, in batches; runs in the workers.
         schema: of the batches.
 
     Returns:

@@ -41,13 +41,34 @@ def test_what_is_wrong_is_said():
     assert "files with errors: 1 of 3" in text
     assert "files cut off: 2 of 3" in text
     assert "malformed_json 4" in text
-    download = record(
-        "download", (60, 50), {"failed_to_download": 10},
-        images=30, images_by_status={"success": 25}, errors={"HTTP Error 404: Not Found": 5},
-    )  # fmt: skip
-    assert "5 of 30 images failed: HTTP Error 404: Not Found (5)" in printed(download)
     empty = record("extract", (0, 0), {}, files=1, files_with_errors=0, files_truncated=0, faults={})
     assert "the pool is empty" in printed(empty)
+
+
+DOWNLOAD = {
+    "images": 30,
+    "images_by_status": {"success": 25},
+    "errors": {"timeout": 5},
+    "duplicates": {"same_bytes": 0, "look_alike": 0},
+    "captions_in_evaluation_sets": {},
+}
+
+
+def test_what_a_download_should_be_looked_at_for():
+    def told(**facts):
+        return " ".join(printed(record("download", (60, 50), {"timeout": 10}, **DOWNLOAD | facts)).split())
+
+    text = told()
+    assert "5 of 30 images are not there: timeout (5)" in text
+    assert not re.search("names|only|duplicates|captions", text)
+    assert "the resolver of your workers" in told(errors={"dns_error": 1})
+    assert "only 33% of the images came" in told(images_by_status={"success": 10})
+    assert "2 images have the bytes of another one, 3 look like one" in told(
+        duplicates={"same_bytes": 2, "look_alike": 3}
+    )
+    assert "captions of evaluation sets, and stay: cats 1,234" in told(
+        captions_in_evaluation_sets={"cats": 1234}
+    )
 
 
 def test_it_says_what_to_do_next():
@@ -57,9 +78,7 @@ def test_it_says_what_to_do_next():
 
 def test_what_servers_say_cannot_steer_the_terminal():
     errors = {"HTTP Error 404: \x1b[2J\x1b]0;owned\x07 [bold]no[/]": 1}
-    text = printed(
-        record("download", (1, 0), {}, images=1, images_by_status={"failed_to_download": 1}, errors=errors)
-    )
+    text = printed(record("download", (1, 0), {}, **DOWNLOAD | {"images_by_status": {}, "errors": errors}))
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[bold]no[/]" in text

@@ -2,7 +2,9 @@ import hashlib
 import io
 import json
 import tarfile
+from collections import Counter
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import webdataset
@@ -69,7 +71,8 @@ def curated(session, tmp_path_factory, server):
 
 
 def config(curated, output, **how):
-    how = {"shard_size": 5, "timeout_seconds": 2, "retries": 0, "image_size": 128} | how
+    how = {"shard_size": 5, "timeout_seconds": 1, "retries": 0, "image_size": 128} | how
+    how = {"allow_hosts": ("127.0.0.1",)} | how
     return Download(curated=str(curated.folder), output=str(output), **how)
 
 
@@ -89,14 +92,24 @@ def test_each_url_ends_with_a_row_and_is_fetched_once(session, tmp_path, server,
     assert {path: asked[path] for path in PATHS if path != "/loop.jpg"} == dict.fromkeys(
         set(PATHS) - {"/loop.jpg"}, 1
     )
-    assert asked["/loop.jpg"] <= 11
-    errors = {url.removeprefix(server.origin): row["error_message"] for url, row in rows.items()}
-    assert "404" in errors["/missing.jpg"]
-    assert "500" in errors["/error.jpg"]
-    assert "X-Robots-Tag" in errors["/noai.jpg"]
-    assert "timed out" in errors["/slow.jpg"]
+    assert asked["/loop.jpg"] == 6
+    errors = {url.removeprefix(server.origin): row["error"] for url, row in rows.items()}
+    assert errors == dict.fromkeys(SUCCESSES) | {
+        "/loop.jpg": "too_many_redirects",
+        "/slow.jpg": "timeout",
+        "/cut.jpg": "incomplete",
+        "/half.jpg": "damaged_image",
+        "/page.jpg": "not_an_image",
+        "/empty.jpg": "not_an_image",
+        "/error.jpg": "server_error",
+        "/noai.jpg": "opted_out",
+        "/missing.jpg": "not_found",
+    }
+    messages = {url.removeprefix(server.origin): row["error_message"] for url, row in rows.items()}
+    assert (messages["/missing.jpg"], messages["/noai.jpg"]) == ("HTTP 404", "noai")
     assert record.rows == {"in": 2 * len(PATHS), "out": 2 * len(SUCCESSES)}
-    assert sum(record.dropped.values()) == 2 * (len(PATHS) - len(SUCCESSES))
+    ends = Counter(error for error in errors.values() if error)
+    assert record.dropped == {error: 2 * n for error, n in ends.items()}
     assert record.facts["images_by_status"]["success"] == len(SUCCESSES)
 
 
@@ -105,10 +118,9 @@ def test_the_layout_is_img2datasets_and_webdataset_reads_it(session, tmp_path, s
     names = sorted(path.name for path in record.folder.iterdir())
     shards = sorted(int(path.stem) for path in record.folder.glob("*.tar"))
     assert len(shards) == record.facts["shards"] >= 3
-    assert names == sorted(
-        [f"{n:05d}{suffix}" for n in shards for suffix in (".tar", ".parquet", "_stats.json")] + ["_run.json"]
-    )
-    for path in record.folder.glob("*.parquet"):
+    parts = [f"{n:05d}{suffix}" for n in shards for suffix in (".tar", ".parquet", "_stats.json")]
+    assert names == sorted([*parts, "_run.json", "duplicates"])
+    for path in record.folder.glob("0*.parquet"):
         table = pq.read_table(path)
         assert len(table) <= 5
         ids = table["image_id"].to_pylist()
@@ -136,8 +148,8 @@ def test_the_layout_is_img2datasets_and_webdataset_reads_it(session, tmp_path, s
 
 def test_the_same_bytes_twice_and_on_a_shard_by_itself(session, tmp_path, curated):
     folders = [download(session, config(curated, tmp_path / name))[0].folder for name in ("one", "two")]
-    for path in sorted(folders[0].glob("*")):
-        if path.suffix in (".tar", ".parquet"):
+    for path in sorted(folders[0].glob("[0-9]*")):
+        if path.is_file():
             assert path.read_bytes() == (folders[1] / path.name).read_bytes(), path.name
     with tarfile.open(next(folders[0].glob("*.tar"))) as tar:
         assert {member.mtime for member in tar} <= {0}
@@ -180,3 +192,124 @@ def test_other_settings_are_refused(session, tmp_path, curated):
     download(session, config(curated, tmp_path / "shards"))
     with pytest.raises(InputError, match=r"image_size = 128 \(now 64\)"):
         download(session, config(curated, tmp_path / "shards", image_size=64))
+
+
+def rows_of(record):
+    """The last row of each image, by its path."""
+    rows = {}
+    for path in sorted(record.folder.glob("[0-9]*.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            rows["/" + row["url"].split("/", 3)[3]] = row
+    return rows
+
+
+def test_what_may_pass_is_fetched_again_into_further_shards(session, tmp_path, server, curated, monkeypatch):
+    (first,) = download(session, config(curated, tmp_path / "shards"))
+    before = {path.name: path.read_bytes() for path in first.folder.glob("[0-9]*.*")}
+    asked = server.requests.copy()
+    monkeypatch.setitem(WEB, "/error.jpg", Answer(body=picture(size=(50, 60))))
+    again = config(curated, tmp_path / "shards", retry_failed=True)
+    with monkeypatch.context() as patch:  # killed when half of it is published
+        patch.setattr(
+            "curation.record.Amendment.save", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            download(session, again)
+    assert set(server.requests - asked) == {"/error.jpg", "/slow.jpg", "/cut.jpg"}
+    asked = server.requests.copy()
+    (record,) = download(session, again)
+    assert not server.requests - asked
+    assert before.items() <= {path.name: path.read_bytes() for path in first.folder.glob("[0-9]*.*")}.items()
+    rows = rows_of(record)
+    assert {path for path, row in rows.items() if row["status"] == "success"} == SUCCESSES | {"/error.jpg"}
+    assert record.rows == {"in": 2 * len(PATHS), "out": 2 * len(SUCCESSES) + 2}
+    assert "server_error" not in record.dropped
+    assert record.dropped["timeout"] == 2
+    (retry,) = record.facts["retries"]
+    assert (retry["count"], retry["successes"]) == (3, 1)
+    assert record.facts["next_shard"] > first.facts["next_shard"]
+    assert not list(record.folder.glob("_amend*"))
+    (done,) = download(session, config(curated, tmp_path / "shards"))
+    assert (done.run_id, done.facts) == (first.run_id, record.facts)
+    (third,) = download(session, again)
+    assert [retry["count"] for retry in third.facts["retries"]] == [3, 2]
+
+
+def test_only_a_finished_run_is_retried(session, tmp_path, curated):
+    with pytest.raises(InputError, match="does not exist"):
+        download(session, config(curated, tmp_path / "shards", retry_failed=True))
+
+
+def test_lists_of_the_users_own(session, tmp_path, server, curated):
+    """Blocked bytes, bytes that are to be as they were, boxes to blur, and a classifier."""
+    (tmp_path / "block.txt").write_text(f"# ours\n{hashlib.sha256(WEB['/good.png'].body).hexdigest()}\n")
+    moved, good, webp = (server.origin + path for path in ("/moved.jpg", "/good.jpg", "/good.webp"))
+    sums = pa.table({"url": [good, moved], "sha256": [hashlib.sha256(GOOD).hexdigest(), "0" * 64]})
+    pq.write_table(sums, tmp_path / "sums.parquet")
+    pq.write_table(pa.table({"url": [webp], "boxes": [[[0.0, 0.0, 1.0, 1.0]]]}), tmp_path / "boxes.parquet")
+    how = {
+        "block_hashes": (str(tmp_path / "block.txt"),),
+        "verify_hashes": str(tmp_path / "sums.parquet"),
+        "blur_boxes": str(tmp_path / "boxes.parquet"),
+        "classifier": "tests.runs.test_download:score",
+        "classifier_column": "width_score",
+        "classifier_threshold": 0.5,
+    }
+    (record,) = download(session, config(curated, tmp_path / "shards", **how))
+    rows = rows_of(record)
+    assert {path: rows[path]["error"] for path in SUCCESSES} == {
+        "/good.png": "blocked_hash",
+        "/moved.jpg": "other_bytes",
+        "/good.jpg": "unsafe",
+        "/good.webp": None,
+    }
+    assert rows["/good.jpg"]["width_score"] > 0.5 > rows["/good.webp"]["width_score"]
+    (tmp_path / "block.txt").write_text("0" * 64)
+    with pytest.raises(InputError, match="block_hashes"):
+        download(session, config(curated, tmp_path / "shards", **how))
+
+
+def score(images):
+    """A classifier that dislikes wide images."""
+    return [0.9 if image.width > image.height else 0.1 for image in images]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"block_hashes": ("missing",)}, "--block-hashes missing: No such file"),
+        ({"verify_hashes": "missing"}, "--verify-hashes missing: there is no Parquet file"),
+        ({"exclude_hashes": ("missing",)}, "make it with jobs/hash_images.py"),
+        ({"classifier": "nowhere:score"}, "put it on PYTHONPATH"),
+    ],
+)
+def test_lists_that_are_none_are_refused_and_nothing_is_written(
+    session, tmp_path, curated, monkeypatch, how, words
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=words):
+        download(session, config(curated, tmp_path / "shards", **how))
+    assert not (tmp_path / "shards").exists()
+
+
+def test_the_other_engine_gives_the_same_layout(session, tmp_path, server, curated):
+    (ours,) = download(session, config(curated, tmp_path / "ours"))
+    (theirs,) = download(session, config(curated, tmp_path / "theirs", engine="img2dataset", allow_hosts=()))
+    assert [path.name for path in sorted(ours.folder.iterdir())] == [
+        path.name for path in sorted(theirs.folder.iterdir())
+    ]
+    mine, other = rows_of(ours), rows_of(theirs)
+    same = (
+        "key",
+        "caption",
+        "image_id",
+        "uids",
+        "sha256",
+        "width",
+        "height",
+        "original_width",
+        "original_height",
+    )
+    for path in SUCCESSES:
+        assert [mine[path][name] for name in same] == [other[path][name] for name in same], path
+    assert {path for path, row in other.items() if row["status"] == "success"} == SUCCESSES

@@ -3,7 +3,7 @@ from collections import defaultdict
 import pyarrow as pa
 
 from curation.core.identity import image_id, pair_uid
-from curation.stages.images import images, shard_sizes
+from curation.stages.images import images, in_shards, shard_sizes
 
 ROWS = [(f"http://a/{number % 40}.jpg", f"text {number}") for number in range(100)]
 
@@ -16,7 +16,7 @@ def curated():
 
 
 def test_each_image_once_with_its_texts_in_the_order_of_their_uids(same_rows):
-    rows = same_rows(curated(), lambda df: images(df, shards=3))
+    rows = same_rows(curated(), images)
     assert len(rows) == 40
     texts = defaultdict(list)
     for pair in sorted(curated().to_pylist(), key=lambda pair: pair["uid"]):
@@ -27,14 +27,15 @@ def test_each_image_once_with_its_texts_in_the_order_of_their_uids(same_rows):
 
 
 def test_shards_are_ranges_of_image_ids_ranked_within(same_rows):
-    rows = sorted(same_rows(curated(), lambda df: images(df, shards=3)), key=lambda row: row["image_id"])
-    assert [row["shard"] for row in rows] == [int(row["image_id"][:8], 16) * 3 >> 32 for row in rows]
-    assert {row["shard"] for row in rows} == {0, 1, 2}
-    for shard in range(3):
+    placed = same_rows(curated(), lambda df: in_shards(images(df), shards=3, first=5))
+    rows = sorted(placed, key=lambda row: row["image_id"])
+    assert [row["shard"] for row in rows] == [5 + (int(row["image_id"][:8], 16) * 3 >> 32) for row in rows]
+    assert {row["shard"] for row in rows} == {5, 6, 7}
+    for shard in range(5, 8):
         assert [row["position"] for row in rows if row["shard"] == shard] == list(
             range(sum(row["shard"] == shard for row in rows))
         )
-    sizes = same_rows(curated(), lambda df: shard_sizes(df, shards=3))
-    assert {row["shard"]: row["images"] for row in sizes} == {
-        shard: sum(row["shard"] == shard for row in rows) for shard in range(3)
+    sizes = same_rows(curated(), lambda df: shard_sizes(images(df), shards=3))
+    assert {5 + row["shard"]: row["images"] for row in sizes} == {
+        shard: sum(row["shard"] == shard for row in rows) for shard in range(5, 8)
     }

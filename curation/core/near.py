@@ -1,0 +1,60 @@
+"""Which 64-bit hashes lie near each other."""
+
+from itertools import combinations, pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+BITS = 64
+
+Hashes = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.int64]
+
+
+def near(left: Hashes, right: Hashes, distance: int) -> tuple[Indices, Indices]:
+    """Find the pairs of hashes that differ in few bits.
+
+    Args:
+        left: (n).
+        right: (m).
+        distance: the most bits that a pair may differ in, from 0 to 15.
+
+    Returns:
+        (p) and (p): positions in `left` and in `right`, each pair once, in ascending order.
+
+    Source:
+        Manku, Jain, Das Sarma, "Detecting Near-Duplicates for Web Crawling" (2007): of distance + 1 blocks of
+        bits, hashes that near agree in one at least.
+    """
+    found = [_agreeing(left, right, mask, distance) for mask in blocks(distance + 1)]
+    pairs = np.unique(np.concatenate(found, axis=1), axis=1)
+    return pairs[0], pairs[1]
+
+
+def blocks(number: int) -> list[int]:
+    """Masks that cut a hash into so many blocks of bits, as equal as can be."""
+    edges = [BITS * n // number for n in range(number + 1)]
+    return [(1 << high) - (1 << low) for low, high in pairwise(edges)]
+
+
+def block_pairs(distance: int) -> list[int]:
+    """Masks of pairs of blocks, of which hashes that near agree in one at least.
+
+    Two of distance + 2 blocks rather than one of distance + 1: three times as many masks at a distance of 3,
+    but a thousand times fewer strangers that agree in one.
+    """
+    return [first | second for first, second in combinations(blocks(distance + 2), 2)]
+
+
+def _agreeing(left: Hashes, right: Hashes, mask: int, distance: int) -> Indices:
+    """Pairs that agree under a mask and are near: (2, p)."""
+    wanted = left & np.uint64(mask)
+    order = np.argsort(right & np.uint64(mask), kind="stable")
+    keys = (right & np.uint64(mask))[order]
+    first = np.searchsorted(keys, wanted, side="left")
+    counts = np.searchsorted(keys, wanted, side="right") - first
+    lefts = np.repeat(np.arange(len(left)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    rights = order[np.repeat(first, counts) + within]
+    is_near = np.bitwise_count(left[lefts] ^ right[rights]) <= distance
+    return np.stack([lefts[is_near], rights[is_near]])

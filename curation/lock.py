@@ -1,0 +1,45 @@
+"""A folder's lock: of two drivers on one output, the later is refused."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from curation.errors import InputError
+
+_LOCK = "_lock"
+
+
+@contextmanager
+def lock(output: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel lets go of it when the process ends, however it ends.
+
+    Raises:
+        InputError: another driver holds it.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / _LOCK
+    handle = _acquire(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        handle.close()
+
+
+def _acquire(path: Path) -> IO[str]:
+    while True:
+        handle = path.open("w", encoding="utf-8")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.close()
+            raise InputError(
+                f"another run is at work on {path.parent}; wait for it or name another --output"
+            ) from error
+        # Whoever held the lock may have unlinked the file between our open and our lock.
+        if path.exists() and os.fstat(handle.fileno()).st_ino == path.stat().st_ino:
+            return handle
+        handle.close()

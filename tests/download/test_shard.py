@@ -1,0 +1,129 @@
+import hashlib
+import json
+import tarfile
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.download.shard import (
+    FAILED_TO_DOWNLOAD,
+    REMOVED,
+    SUCCESS,
+    is_whole,
+    read_images,
+    read_statistics,
+    sample_key,
+    shard_files,
+    shard_name,
+    shard_number,
+    shard_numbers,
+    write_shard,
+)
+from curation.schemas import SHARD
+
+
+def rows(statuses, number=3, shard_size=100, **columns):
+    """Rows of images that ended so."""
+    n = len(statuses)
+    made = {name: [None] * n for name in SHARD.names} | {
+        "key": [sample_key(number, position, shard_size) for position in range(n)],
+        "image_id": [f"{position:032x}" for position in range(n)],
+        "url": [f"http://a.example/{position}.jpg" for position in range(n)],
+        "uids": [[f"{position:032x}"] for position in range(n)],
+        "texts": [[f"text {position}"] for position in range(n)],
+        "keep_probabilities": [[0.5]] * n,
+        "caption": [f"text {position}" for position in range(n)],
+        "status": statuses,
+        "error": [None if status == SUCCESS else "timeout" for status in statuses],
+    }
+    return pa.table(made | columns, schema=SHARD)
+
+
+def image(position):
+    return f"image {position}".encode()
+
+
+STATUSES = [SUCCESS, FAILED_TO_DOWNLOAD, SUCCESS, REMOVED]
+
+
+@pytest.fixture
+def shard(tmp_path):
+    write_shard(tmp_path, 3, rows(STATUSES), image, encode_format="jpg", facts={"more": 1})
+    return tmp_path
+
+
+def test_names_sort_like_numbers():
+    assert [shard_name(number) for number in (0, 7, 99_999)] == ["00000", "00007", "99999"]
+    assert shard_number("/a/shard=12") == 12
+
+
+@pytest.mark.parametrize(
+    ("position", "shard_size", "key"),
+    [(5, 10_000, "000010005"), (5, 10, "000015"), (5, 11, "0000105"), (0, 1, "00001")],
+)
+def test_keys_are_img2datasets(position, shard_size, key):
+    compute_key = pytest.importorskip("img2dataset.downloader").compute_key
+    digits = len(str(shard_size - 1)) if shard_size > 1 else 0
+    assert sample_key(1, position, shard_size) == key == compute_key(position, 1, digits, 5)
+
+
+def test_the_tar_holds_the_samples_in_order_and_nothing_that_changes(shard):
+    with tarfile.open(shard / "00003.tar") as tar:
+        members = tar.getmembers()
+        names = [member.name for member in members]
+        assert names == [f"00003{n}.{suffix}" for n in ("00", "02") for suffix in ("jpg", "json", "txt")]
+        assert {(member.mtime, member.uid, member.uname) for member in members} == {(0, 0, "")}
+        about = json.load(tar.extractfile("0000302.json"))
+        assert tar.extractfile("0000302.txt").read() == b"text 2"
+    assert about["texts"] == ["text 2"]
+    assert about == pq.read_table(shard / "00003.parquet").to_pylist()[2]
+    assert list(read_images(shard / "00003.tar")) == [("0000300", b"image 0"), ("0000302", b"image 2")]
+
+
+def test_the_statistics_count_and_name_the_checksums(shard):
+    told = read_statistics(shard, 3)
+    assert told == {
+        "count": 4,
+        "successes": 2,
+        "failed_to_download": 1,
+        "failed_to_resize": 0,
+        "removed": 1,
+        "status_dict": {"success": 2, "timeout": 2},
+        "more": 1,
+        "sha256": {
+            part: hashlib.sha256((shard / f"00003.{part}").read_bytes()).hexdigest()
+            for part in ("tar", "parquet")
+        },
+    }
+    assert shard_numbers(shard) == [3]
+    assert sorted(shard.iterdir()) == sorted(shard_files(shard, 3))
+
+
+@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("how", ["lost", "changed", "cut"])
+def test_a_shard_is_whole_or_it_is_not(shard, part, how):
+    assert is_whole(shard, 3)
+    assert not is_whole(shard, 4)
+    path = shard_files(shard, 3)[part]
+    data = path.read_bytes()
+    path.unlink()
+    if how == "changed":
+        path.write_bytes(data.replace(b'"tar": "', b'"tar": "0') if part == 2 else data[:-1] + b"x")
+    elif how == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    assert not is_whole(shard, 3)
+
+
+def test_a_shard_without_a_success(tmp_path):
+    write_shard(tmp_path, 0, rows([FAILED_TO_DOWNLOAD], number=0), image, encode_format="png")
+    assert is_whole(tmp_path, 0)
+    assert list(read_images(tmp_path / "00000.tar")) == []
+
+
+def test_a_column_of_the_users_own(tmp_path):
+    table = rows([SUCCESS]).append_column("nsfw", pa.array([0.25]))
+    write_shard(tmp_path, 3, table, image, encode_format="png")
+    with tarfile.open(tmp_path / "00003.tar") as tar:
+        assert json.load(tar.extractfile("0000300.json"))["nsfw"] == 0.25
+        assert tar.extractfile("0000300.png").read() == b"image 0"
