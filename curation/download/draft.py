@@ -62,6 +62,10 @@ class Draft:
         folder: Parquet of the images of the shard, named `shard=N`.
         shard_size: images a shard at the most, which decides how many digits keys have.
         scratch: folder on a local disk.
+
+    Attributes:
+        number: of the shard.
+        fetched: images whose fetching is over, whatever came of it.
     """
 
     def __init__(self, folder: str, shard_size: int, scratch: Path) -> None:
@@ -70,6 +74,7 @@ class Draft:
         self._shard_size = shard_size
         self._outcomes: list[Outcome | None] = [None] * len(self._images)
         self._left = len(self._images)
+        self.fetched = 0
         self._spool = (scratch / f"{self.number}.spool").open("w+b", buffering=1 << 20)
         self._places: dict[int, tuple[int, int]] = {}
 
@@ -82,6 +87,11 @@ class Draft:
         ]
         for position, (url, sha256, boxes) in enumerate(zip(*columns, strict=True)):
             yield Image(self, position, url, sha256, boxes or ())
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether no image has to be fetched any more."""
+        return self.fetched == len(self._images)
 
     @property
     def is_complete(self) -> bool:

@@ -180,8 +180,9 @@ class Hosts(Generic[Job]):
     def _list(self, host: _Host[Job]) -> None:
         """Put a host in line, behind those that are there, if it can take another job."""
         given_up = host.strikes >= STRIKES
-        # A host that is dead must not hold more connections than it takes to find that out.
-        most = self._most if host.has_answered else min(self._most, STRIKES)
+        # A host that may be dead must not hold more connections than it takes to find that out.
+        is_well = host.has_answered and not host.strikes
+        most = self._most if is_well else min(self._most, STRIKES - host.strikes)
         if not host.listed and (given_up or host.active < most):
             host.listed = True
             heappush(self._ready, (0.0 if given_up else host.ready_at, next(self._order), host))

@@ -41,6 +41,8 @@ BLOCKED_HASH = "blocked_hash"
 
 OPEN_SHARDS = 2
 """Shards that are fetched at once: the last images of one, which take longest, keep nobody from the next."""
+_IMAGES_A_CONNECTION = 2
+"""Images in memory for each connection: one that comes, and one that waits for a decoder."""
 _REST_SECONDS = 5.0
 """What a host is given that asks for a pause and does not say how long."""
 _MOST_REST_SECONDS = 120.0
@@ -132,7 +134,8 @@ class _Crew:
         self._scratch = scratch
         limits = Limits(connections=self._options.host_connections, per_second=self._options.host_rate)
         self._hosts: Hosts[Image] = Hosts(limits.part(orders.share))
-        self._slots = asyncio.Semaphore(self._options.threads)
+        self._connections = asyncio.Semaphore(self._options.threads)
+        self._images = asyncio.Semaphore(_IMAGES_A_CONNECTION * self._options.threads)
         self._sealing = asyncio.Lock()
         self._folders: deque[str] = deque()
         self._open: set[Draft] = set()
@@ -146,7 +149,8 @@ class _Crew:
             reporting = group.create_task(self._report.keep())
             async with asyncio.TaskGroup() as turns:
                 while True:
-                    await self._slots.acquire()
+                    await self._images.acquire()
+                    await self._connections.acquire()
                     turn = await self._hosts.take(self._open_another)
                     if turn is None:
                         break
@@ -165,22 +169,26 @@ class _Crew:
 
     async def _take_turn(self, turn: Turn[Image]) -> None:
         image = turn.job
-        try:
-            outcome = await self._fetch(turn)
-        finally:
-            self._hosts.done(turn)
-            self._slots.release()
-        if outcome is None:
-            return
+        fetched = await self._fetch(turn)
+        self._hosts.done(turn)
+        self._connections.release()
+        if fetched is not None:
+            image.draft.fetched += 1
+            if image.draft.is_fetched:
+                self._open.remove(image.draft)
+            await self._end(image, fetched)
+        self._images.release()
+
+    async def _end(self, image: Image, fetched: Fetched | Outcome) -> None:
+        outcome = await self._picture(image, fetched) if isinstance(fetched, Fetched) else fetched
         self._report.count(outcome)
         image.draft.end(image, outcome)
         if image.draft.is_complete:
-            self._open.remove(image.draft)
             async with self._sealing:
                 await asyncio.to_thread(self._seal, image.draft)
 
-    async def _fetch(self, turn: Turn[Image]) -> Outcome | None:
-        """What becomes of an image; None where it is to be tried again."""
+    async def _fetch(self, turn: Turn[Image]) -> Fetched | Outcome | None:
+        """An image's bytes, or how it ended; None where it is to be tried again."""
         image = turn.job
         try:
             if turn.given_up is not None:
@@ -193,7 +201,7 @@ class _Crew:
                 return None
             return Outcome(FAILED_TO_DOWNLOAD, error.error, error.message)
         self._hosts.answered(turn)
-        return await self._picture(image, fetched)
+        return fetched
 
     def _may_try_again(self, turn: Turn[Image], error: FetchError) -> bool:
         """Judge a failure, and let the host's other images know of it."""
