@@ -1,21 +1,24 @@
 """The sizes that img2dataset would give, and getting there by averaging.
 
 Averages over areas are what img2dataset makes with cv2.INTER_AREA. Pillow has them for whole factors only
-(`reduce`): its BOX filter takes or leaves each pixel as a whole, which at the usual factors, between 1 and 2,
-is close to dropping pixels (off by 2.4 levels on average in photographs of 640 x 480 made 341 x 256). Of
-its other filters the triangle is nearest to an average below 1.4, and HAMMING above: off by 0.4 to 1 level.
+(`reduce`): its BOX filter takes or leaves each pixel as a whole, off by 2.4 levels on average in photographs
+of 640 x 480 made 341 x 256. What is left of a factor is between 1 and 2, and the convolutions of
+cykooz_resizer come near an average there: off by less than a level, the triangle below 1.4 and Catmull-Rom
+above. They take a third of the time of Pillow's and give the same bits on every processor.
 """
 
 from typing import Literal
 
+from cykooz_resizer import CropBox, FilterType, ResizeAlg, ResizeOptions, Resizer
 from PIL import Image
 
 ResizeMode = Literal["no", "keep_ratio", "keep_ratio_largest", "center_crop", "border"]
 Size = tuple[int, int]
 
 _TRIANGLE_BELOW = 1.4
-_REDUCING_GAP = 2.0  # from factors of 4, whole pixels are averaged first, to no less than twice the size
 _WHITE = (255, 255, 255)
+
+_resizer = Resizer()
 
 
 def scaled_size(size: Size, *, image_size: int, mode: ResizeMode, enlarge: bool) -> Size:
@@ -56,19 +59,29 @@ def scale(image: Image.Image, size: Size, region: tuple[float, float, float, flo
         region: left, top, right, bottom in pixels, not always whole.
 
     Returns:
-        Area averages where it becomes smaller (exact for whole factors), else Lanczos.
+        Nearly area averages where it becomes smaller (exact ones for whole factors), else Lanczos.
     """
-    factors = (region[2] - region[0]) / size[0], (region[3] - region[1]) / size[1]
+    left, top, right, bottom = region
+    factors = (right - left) / size[0], (bottom - top) / size[1]
     if factors == (1, 1):
         return image
     if min(factors) < 1:
         return image.resize(size, Image.Resampling.LANCZOS, region)
-    whole = int(factors[0]), int(factors[1])
-    if whole == factors and image.size == region[2:]:
-        return image.reduce(whole)
-    triangle = max(factors) < _TRIANGLE_BELOW
-    average = Image.Resampling.BILINEAR if triangle else Image.Resampling.HAMMING
-    return image.resize(size, average, region, _REDUCING_GAP)
+    x, y = int(factors[0]), int(factors[1])
+    if (x, y) != (1, 1):
+        image = image.reduce((x, y))
+        if (x, y) == factors and image.size == size:
+            return image
+    scaled = Image.new(image.mode, size)
+    filter_ = (
+        FilterType.bilinear
+        if max(factors[0] / x, factors[1] / y) < _TRIANGLE_BELOW
+        else FilterType.catmull_rom
+    )
+    box = CropBox(left / x, top / y, (right - left) / x, (bottom - top) / y)
+    options = ResizeOptions(resize_alg=ResizeAlg.convolution(filter_), crop_box=box, use_alpha=False)
+    _resizer.resize_pil(image, scaled, options)
+    return scaled
 
 
 def frame(image: Image.Image, size: Size) -> Image.Image:

@@ -1,5 +1,8 @@
+import contextlib
+
 import numpy as np
 import pytest
+from cykooz_resizer import CpuExtensions, Resizer
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
@@ -91,6 +94,20 @@ def test_other_factors_are_nearly_averages(side):
     size = (side, round(side * 0.8))
     got = np.asarray(scale(Image.fromarray(pixels), size, (0, 0, 500, 400)))
     assert np.abs(got - area_average(pixels, size)).mean() < 1
+
+
+@pytest.mark.parametrize("size", [(341, 256), (400, 300), (77, 250)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_same_bits_with_and_without_the_extensions_of_a_processor(monkeypatch, size, channels):
+    image = Image.fromarray(random_pixels(500, 400, channels).squeeze())
+    results = set()
+    for extensions in CpuExtensions:
+        resizer = Resizer()
+        with contextlib.suppress(ValueError):  # this machine lacks it
+            resizer.cpu_extensions = extensions
+        monkeypatch.setattr("curation.download.resize._resizer", resizer)
+        results.add(scale(image, size, (0, 0, 500, 400)).tobytes())
+    assert len(results) == 1
 
 
 def test_enlarging():

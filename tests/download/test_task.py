@@ -14,8 +14,9 @@ from curation.demo.server import Answer, Server
 from curation.download.hosts import STRIKES
 from curation.download.shard import is_whole, read_statistics
 from curation.download.task import Orders, download_shards
+from tests.download.hostile import ERRORS, GOOD, PRIVATE_HOSTS, Hostile
 from tests.download.test_draft import write_images
-from tests.runs.test_download import GOOD
+from tests.runs.test_download import GOOD as PICTURE
 
 
 def orders(tmp_path, **how):
@@ -33,7 +34,7 @@ def fetch(tmp_path, urls, **how):
 
 
 def test_shards_flow_into_one_another_and_each_is_whole(tmp_path):
-    with Server(lambda path: Answer(body=GOOD)) as server:
+    with Server(lambda path: Answer(body=PICTURE)) as server:
         folders = [
             write_images(tmp_path / f"shard={n}", [f"{server.origin}/{n}/{at}.jpg" for at in range(4)])
             for n in range(5)
@@ -59,7 +60,7 @@ def test_what_can_get_better_is_tried_again(tmp_path):
         tries[path] += 1
         if path == "/lost":
             return Answer(status=404)
-        return Answer(body=GOOD) if tries[path] > 1 else Answer(status=500)
+        return Answer(body=PICTURE) if tries[path] > 1 else Answer(status=500)
 
     with Server(answer) as server:
         urls = [f"{server.origin}/{name}" for name in ("good", "lost")]
@@ -76,9 +77,9 @@ def test_a_host_that_asks_for_a_pause_gets_it_and_the_others_go_on(tmp_path):
         if not busy.is_set():
             busy.set()
             return Answer(status=429, headers={"Retry-After": "1"})
-        return Answer(body=GOOD)
+        return Answer(body=PICTURE)
 
-    with Server(answer) as server, Server(lambda path: Answer(body=GOOD)) as other:
+    with Server(answer) as server, Server(lambda path: Answer(body=PICTURE)) as other:
         urls = [f"{server.origin}/{n}" for n in range(3)] + [f"{other.origin}/{n}" for n in range(3)]
         rows = fetch(tmp_path, urls, retries=1, host_connections=1)
     assert [row["error"] for row in rows] == [None] * 6
@@ -94,8 +95,8 @@ def test_a_host_that_asks_for_too_long_a_pause_is_not_asked_again(tmp_path):
 
 def test_a_host_that_never_answers_is_given_up_and_its_neighbours_are_unharmed(tmp_path):
     with (
-        Server(lambda path: Answer(body=GOOD, delay_seconds=30)) as dead,
-        Server(lambda path: Answer(body=GOOD)) as good,
+        Server(lambda path: Answer(body=PICTURE, delay_seconds=30)) as dead,
+        Server(lambda path: Answer(body=PICTURE)) as good,
     ):
         urls = [f"{dead.origin}/{n}" for n in range(5 * STRIKES)] + [f"{good.origin}/{n}" for n in range(20)]
         began = time.monotonic()
@@ -117,7 +118,7 @@ def test_a_host_bears_so_many_connections(tmp_path, connections):
         time.sleep(0.02)
         with lock:
             now -= 1
-        return Answer(body=GOOD)
+        return Answer(body=PICTURE)
 
     with Server(answer) as server:
         fetch(tmp_path, [f"{server.origin}/{n}" for n in range(12)], host_connections=connections)
@@ -125,17 +126,39 @@ def test_a_host_bears_so_many_connections(tmp_path, connections):
 
 
 def test_how_far_it_is_can_be_read(tmp_path):
-    with Server({"/a": Answer(body=GOOD)}.get) as server:
+    with Server({"/a": Answer(body=PICTURE)}.get) as server:
         fetch(tmp_path, [f"{server.origin}/{name}" for name in "ab"])
     (report,) = (tmp_path / "reports").iterdir()
-    assert json.loads(report.read_text()) == {"bytes": len(GOOD), "ends": {"success": 1, "not_found": 1}}
+    assert json.loads(report.read_text()) == {"bytes": len(PICTURE), "ends": {"success": 1, "not_found": 1}}
 
 
 def test_addresses_that_are_not_public_are_refused(tmp_path):
-    with Server({"/a": Answer(body=GOOD)}.get) as server:
+    with Server({"/a": Answer(body=PICTURE)}.get) as server:
         rows = fetch(tmp_path, [f"{server.origin}/a"], allow_hosts=())
         assert not server.requests
     assert rows[0]["error"] == "refused_address"
+
+
+def test_on_the_worst_of_hosts_each_image_ends_as_it_should_and_the_good_ones_are_all_there(tmp_path):
+    wrong = {"/wrong-type": "not_an_image", "/empty": "not_an_image"}
+    ends = {path: error for path, error in ERRORS.items() if error != "too_many_requests"} | wrong
+    with Hostile(folder=tmp_path) as web:
+        at_origin = [web.url(path) for path in [*ends, *GOOD]]
+        private = [f"http://{host}:{web.port}/good" for host in PRIVATE_HOSTS]
+        elsewhere = [web.tls_origin + "/good", web.closed_origin + "/", web.silent_origin + "/"]
+        rest = ["http://", "ftp://127.0.0.1/a.jpg", "data:image/png;base64,AAAA", ""]
+        began = time.monotonic()
+        rows = fetch(
+            tmp_path, [*at_origin, *private, *elsewhere, *rest], timeout_seconds=3, max_bytes=3_000_000
+        )
+        assert time.monotonic() - began < 20
+        assert not web.private
+    found = {row["url"]: row["error"] for row in rows}
+    expected = {web.url(path): error for path, error in ends.items()} | {web.url(path): None for path in GOOD}
+    expected |= dict.fromkeys(private, "refused_address")
+    expected |= dict(zip(elsewhere, ["tls_error", "connection_failed", "timeout"], strict=True))
+    expected |= dict(zip(rest, ["bad_url", "not_http", "not_http", "bad_url"], strict=True))
+    assert found == expected
 
 
 def test_a_decoder_that_dies_costs_nobody_else_anything(tmp_path, monkeypatch):
@@ -154,7 +177,7 @@ def test_a_decoder_that_dies_costs_nobody_else_anything(tmp_path, monkeypatch):
             killed.set()
             for child in children():
                 os.kill(child, 9)
-        return Answer(body=GOOD)
+        return Answer(body=PICTURE)
 
     with Server(answer) as server:
         rows = fetch(tmp_path, [f"{server.origin}/{n}" for n in range(30)], threads=4)
