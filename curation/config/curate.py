@@ -16,7 +16,7 @@ class Curate(
 ):  # fields go by the last base first
     """Extract, match, balance and download in one go; what is done already is not done again.
 
-    Example: jobs/curate.py --input 'crawl/*.wat.gz' --vocabulary metadata/wordnet --t 20000 --output work
+    Example: jobs/curate.py --input 'crawl/*.wat.gz' --vocabulary metadata/english --t 20000 --output work
     """
 
     opt_outs: Annotated[

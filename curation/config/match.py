@@ -12,7 +12,7 @@ class MatchOptions:
 
     vocabulary: Annotated[
         str,
-        flag("A VOCABULARY folder (metadata/wordnet), a text file with one entry a line, or a JSON list."),
+        flag("A VOCABULARY folder (metadata/english), a text file with one entry a line, or a JSON list."),
     ]
 
 
@@ -20,7 +20,7 @@ class MatchOptions:
 class Match(MatchOptions):
     """Find the entries of the vocabulary in the texts of a pool, and count them.
 
-    Example: jobs/match.py --pool pool --vocabulary metadata/wordnet --output matches
+    Example: jobs/match.py --pool pool --vocabulary metadata/english --output matches
     """
 
     pool: Annotated[str, flag("POOL folder, from jobs/extract.py.")]

@@ -17,7 +17,7 @@ _FEW = 0.5
 
 _NEXT = {
     "build_vocabulary": "jobs/match.py --pool POOL --vocabulary {folder} --output MATCHES",
-    "extract": "jobs/match.py --pool {folder} --vocabulary metadata/wordnet --output MATCHES",
+    "extract": "jobs/match.py --pool {folder} --vocabulary metadata/english --output MATCHES",
     "match": "jobs/balance.py --matches {folder} --t 20000 --output CURATED",
     "balance": "jobs/download.py --curated {folder} --output SHARDS",
     "hash_images": "jobs/download.py --curated CURATED --exclude-hashes {folder} --output SHARDS",
@@ -97,6 +97,9 @@ def _download_warnings(record: RunRecord) -> list[str]:
     facts = record.facts
     images, came = facts["images"], facts["images_by_status"].get("success", 0)
     found = []
+    if facts["retries"]:
+        last = facts["retries"][-1]
+        found.append(f"of {last['count']:,} images that were fetched again {last['successes']:,} came")
     if came < images:
         commonest = list(facts["errors"].items())[:_ERRORS]
         errors = "; ".join(f"{_brief(message)} ({n:,})" for message, n in commonest)

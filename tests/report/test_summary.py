@@ -51,6 +51,7 @@ DOWNLOAD = {
     "errors": {"timeout": 5},
     "duplicates": {"same_bytes": 0, "look_alike": 0},
     "captions_in_evaluation_sets": {},
+    "retries": [],
 }
 
 
@@ -62,6 +63,7 @@ def test_what_a_download_should_be_looked_at_for():
     assert "5 of 30 images are not there: timeout (5)" in text
     assert not re.search("names|only|duplicates|captions", text)
     assert "the resolver of your workers" in told(errors={"dns_error": 1})
+    assert "of 7 images that were fetched again 2 came" in told(retries=[{"count": 7, "successes": 2}])
     assert "only 33% of the images came" in told(images_by_status={"success": 10})
     assert "2 images have the bytes of another one, 3 look like one" in told(
         duplicates={"same_bytes": 2, "look_alike": 3}
