@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import downloading, extraction, matching, ready, report, stages
+from benchmarks import downloading, extraction, matching, ready, report, stages, vocabulary
 
 BENCHMARKS = {
     "matching": matching.run,
@@ -11,6 +11,8 @@ BENCHMARKS = {
     "growth": stages.growth,
     "extraction": extraction.records,
     "extraction-job": extraction.job,
+    "vocabulary": vocabulary.pages,
+    "vocabulary-growth": vocabulary.growth,
     "download": downloading.plain,
     "download-larger": downloading.larger,
     "download-tls": downloading.tls,

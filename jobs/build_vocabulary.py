@@ -1,8 +1,9 @@
-"""WordNet's database to a vocabulary. Run with --help."""
+"""WordNet, word lists and Wikipedia to a vocabulary. Run with --help."""
 
 from curation.cli import main
 from curation.config import BuildVocabulary
+from curation.report.table1 import tell_vocabulary
 from curation.runs import build_vocabulary
 
 if __name__ == "__main__":
-    main(build_vocabulary, BuildVocabulary)
+    main(build_vocabulary, BuildVocabulary, tell_vocabulary)

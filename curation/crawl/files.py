@@ -36,15 +36,17 @@ class InputFile:
 
 
 @contextmanager
-def open_input(path: str) -> Iterator[BinaryIO]:
-    """A local file or a URL, opened for reading bytes; what is not local is read patiently.
+def open_input(path: str, start: int = 0) -> Iterator[BinaryIO]:
+    """A local file or a URL, opened for reading from a byte on; what is not local is read patiently.
 
     Raises:
         ReadError: it could not be opened.
     """
     try:
         local = _is_local(fsspec.core.url_to_fs(path)[0])
-        stream = fsspec.open(path, "rb").open() if local else patient(path)
+        stream = fsspec.open(path, "rb").open() if local else patient(path, start)
+        if local and start:
+            stream.seek(start)
     except ReadError:
         raise
     except Exception as error:  # every file system of fsspec has exceptions of its own

@@ -69,12 +69,12 @@ class PatientStream(io.RawIOBase):
             else fsspec raises is beyond mending by patience, and is passed on.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, start: int = 0) -> None:
         super().__init__()
         self.size: int | None = None
         self._path = path
         self._etag: str | None = None
-        self._position = 0
+        self._position = start
         self._failures = 0
         self._met = False
         self._part: _Part | None = None
@@ -147,17 +147,18 @@ class PatientStream(io.RawIOBase):
             part.stream.close()
 
 
-def patient(path: str) -> PatientStream:
+def patient(path: str, start: int = 0) -> PatientStream:
     """A file that fsspec can open, opened for reading it patiently.
 
     Args:
         path: a URL.
+        start: the byte to begin with.
 
     Raises:
         ReadError: it could not be opened.
     """
     try:
-        return PatientStream(path)
+        return PatientStream(path, start)
     except ReadError:
         raise
     except Exception as error:  # every file system of fsspec has exceptions of its own

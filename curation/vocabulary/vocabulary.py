@@ -81,12 +81,15 @@ class Vocabulary:
         return {language: (first, end) for language, first, end in _runs(self.table)}
 
 
-def one_list(language: str, sources: Mapping[str, Iterable[str]]) -> Vocabulary:
-    """A vocabulary of one language, without counts.
+def one_list(
+    language: str, sources: Mapping[str, Iterable[str]], *, counts: Mapping[str, int] | None = None
+) -> Vocabulary:
+    """A vocabulary of one language.
 
     Args:
         language: of all entries.
         sources: entries, in the order of their ids, each with the names of the sources it is from.
+        counts: of those entries that have one.
 
     Raises:
         InputError: there are none, or one cannot be an entry.
@@ -97,7 +100,7 @@ def one_list(language: str, sources: Mapping[str, Iterable[str]]) -> Vocabulary:
         pa.array(sources, pa.string()),
         pa.repeat(pa.scalar(language), n),
         pa.array([list(names) for names in sources.values()], pa.list_(pa.string())),
-        pa.nulls(n, pa.int64()),
+        pa.array([(counts or {}).get(entry) for entry in sources], pa.int64()),
     ]
     return Vocabulary(pa.table(columns, schema=ENTRIES))
 

@@ -3,7 +3,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from curation.vocabulary.build import build
+import pyarrow as pa
+
+from curation.core.matcher import Matcher
+from curation.core.text import can_match
+from curation.vocabulary.build import Merger, Source, build
 from curation.vocabulary.vocabulary import write_vocabulary
 
 WriteWndb = Callable[..., str]
@@ -62,3 +66,32 @@ def test_neither_place_nor_time_of_the_input_shows(write_wndb: WriteWndb, tmp_pa
 def test_a_database_without_a_copyright_line_has_no_date(write_wndb: WriteWndb, tmp_path: Path) -> None:
     _, manifest = build(wordnet=write_wndb(tmp_path, notice=""))
     assert manifest["date"] is None
+
+
+def test_a_source_adds_so_many_that_no_earlier_one_has() -> None:
+    merger = Merger()
+    merger.add(Source(name="wordnet", entries=["dog", "cat"]))
+    merger.add(Source(name="unigrams", entries=["the", "dog", "of", "cat"], counts=[9, 8, 7, 6], most=2))
+    merger.add(Source(name="titles", entries=["of", "Of", "?", ""], counts=[5, 4, 3, 2]))
+    assert merger.sources == {
+        "dog": ["wordnet", "unigrams"],
+        "cat": ["wordnet", "unigrams"],
+        "the": ["unigrams"],
+        "of": ["unigrams", "titles"],
+        "Of": ["titles"],
+    }
+    assert merger.counts == {"the": 9, "of": 7, "Of": 4}
+    assert merger.added == {"wordnet": 2, "unigrams": 2, "titles": 1}
+    assert merger.trim(3) == 2
+    assert list(merger.sources) == ["dog", "cat", "the"]
+    assert merger.added == {"wordnet": 2, "unigrams": 1, "titles": 0}
+    assert merger.vocabulary("en").table["count"].to_pylist() == [None, None, 9]
+
+
+def test_entries_can_be_spaced_as_texts_are() -> None:
+    merger = Merger(spaced=True)
+    merger.add(Source(name="wordnet", entries=["St. Louis", "a,b", "dog", ".", "?", "st"]))
+    merger.add(Source(name="titles", entries=["St. Louis", "dog"], counts=[2, 1]))
+    assert list(merger.sources) == ["St .  Louis", "a , b", "dog", "st"]
+    assert Matcher(["St .  Louis"]).match(pa.array(["in St. Louis, today"])).to_pylist() == [[0]]
+    assert all(can_match(pa.array(list(merger.sources))).to_pylist())
