@@ -5,7 +5,7 @@ from curation.config.curate import Curate
 from curation.config.download import Download, DownloadOptions
 from curation.config.explain import Explain
 from curation.config.extract import Extract, ExtractOptions
-from curation.config.flags import affecting_rows
+from curation.config.flags import affecting_rows, part
 from curation.config.hash_images import HashImages
 from curation.config.match import Match, MatchOptions
 from curation.config.takedown import Takedown
@@ -26,4 +26,5 @@ __all__ = [
     "MatchOptions",
     "Takedown",
     "affecting_rows",
+    "part",
 ]

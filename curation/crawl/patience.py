@@ -13,13 +13,13 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import mktime_tz, parsedate_tz
 from typing import Any, TypeVar
 
 import aiohttp
 import fsspec
 
 from curation import __version__
+from curation.core.retry_after import seconds_asked
 from curation.crawl.members import ReadError, describe
 
 TRIES = 8
@@ -255,16 +255,6 @@ def _seconds_to_wait(error: Exception, failures: int) -> float:
     Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
     own = random.uniform(0, min(2.0 ** (failures - 1), MOST_SECONDS))
-    return min(_seconds_asked(getattr(error, "headers", None) or {}) + own, MOST_SECONDS_ASKED)
-
-
-def _seconds_asked(headers: Mapping[str, str]) -> float:
-    """The `Retry-After` of an answer; 0 without, or where it makes no sense."""
-    value = headers.get("Retry-After", "").strip()
-    if re.fullmatch("[0-9]+", value):
-        return float(value)
-    try:
-        date = parsedate_tz(value)
-        return max(mktime_tz(date) - time.time(), 0.0) if date else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
+    headers: Mapping[str, str] = getattr(error, "headers", None) or {}
+    asked = seconds_asked(headers.get("Retry-After"), now=time.time()) or 0.0
+    return min(asked + own, MOST_SECONDS_ASKED)

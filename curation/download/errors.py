@@ -7,10 +7,11 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import mktime_tz, parsedate_tz
 from types import MappingProxyType
 
 import aiohttp
+
+from curation.core.retry_after import seconds_asked
 
 MOST_RETRY_AFTER_SECONDS = 86_400.0
 """What a server asks for beyond a day is taken for a day."""
@@ -101,7 +102,9 @@ def status_error(status: int, retry_after: str | None) -> FetchError:
         status: of HTTP.
         retry_after: the header, where there is one.
     """
-    seconds = seconds_asked(retry_after) if status in (429, 503) else None
+    seconds = seconds_asked(retry_after, now=time.time()) if status in (429, 503) else None
+    if seconds is not None:
+        seconds = min(seconds, MOST_RETRY_AFTER_SECONDS)
     if status == 429 or seconds is not None:
         error = "too_many_requests"
     elif status in (404, 410):
@@ -113,19 +116,6 @@ def status_error(status: int, retry_after: str | None) -> FetchError:
     else:
         error = "http_status"
     return FetchError(error, f"HTTP {status}", seconds)
-
-
-def seconds_asked(value: str | None) -> float | None:
-    """The seconds from now that a `Retry-After` stands for, in either form; None where it makes no sense."""
-    value = (value or "").strip()
-    if re.fullmatch("[0-9]+", value):
-        return min(float(value), MOST_RETRY_AFTER_SECONDS)
-    try:
-        date = parsedate_tz(value)
-        seconds = mktime_tz(date) - time.time() if date else None
-    except (ValueError, OverflowError):
-        return None
-    return None if seconds is None else min(max(seconds, 0.0), MOST_RETRY_AFTER_SECONDS)
 
 
 def described(error: Exception) -> FetchError:

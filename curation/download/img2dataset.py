@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,12 +58,6 @@ def _download(folder: str, number: int, output: Path, options: DownloadOptions) 
 
 def _fetch(images: pa.Table, number: int, scratch: Path, options: DownloadOptions) -> None:
     """Run img2dataset's downloader on one shard, in the calling process."""
-    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else importing it asks the network for its version
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
-    from img2dataset.downloader import Downloader
-    from img2dataset.resizer import Resizer
-    from img2dataset.writer import WebDatasetSampleWriter
-
     asked = pa.table(
         {
             "caption": [texts[0] for texts in images["texts"].to_pylist()],
@@ -72,7 +67,17 @@ def _fetch(images: pa.Table, number: int, scratch: Path, options: DownloadOption
     source = scratch / "images.arrow"
     with pa.ipc.new_file(source, asked.schema) as writer:
         writer.write_table(asked)
-    Downloader(
+    _downloader(options, scratch, asked.column_names).download_shard((number, str(source)))
+
+
+def _downloader(options: DownloadOptions, scratch: Path, columns: list[str]) -> Any:
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else importing it asks the network for its version
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
+    from img2dataset.downloader import Downloader
+    from img2dataset.resizer import Resizer
+    from img2dataset.writer import WebDatasetSampleWriter
+
+    return Downloader(
         sample_writer_class=WebDatasetSampleWriter,
         resizer=Resizer(
             image_size=options.image_size,
@@ -89,7 +94,7 @@ def _fetch(images: pa.Table, number: int, scratch: Path, options: DownloadOption
         save_caption=True,
         extract_exif=True,
         output_folder=str(scratch),
-        column_list=asked.column_names,
+        column_list=columns,
         timeout=options.timeout_seconds,
         number_sample_per_shard=options.shard_size,
         oom_shard_count=SHARD_DIGITS,
@@ -101,7 +106,7 @@ def _fetch(images: pa.Table, number: int, scratch: Path, options: DownloadOption
         disallowed_header_directives=(
             ["noai", "noimageai", "noindex", "noimageindex"] if options.opt_outs == "respect" else None
         ),
-    ).download_shard((number, str(source)))
+    )
 
 
 def _asked(url: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from curation import io
-from curation.config import DownloadOptions
+from curation.config import DownloadOptions, part
 from curation.download.decoders import Decoders
 from curation.download.draft import Draft, Image, Outcome
 from curation.download.errors import FETCH_ERRORS, FetchError
@@ -98,28 +98,10 @@ def download_shards(folders: Sequence[str], *, orders: Orders) -> Iterator[pa.Re
 
 
 async def _download(folders: Sequence[str], orders: Orders) -> None:
-    options = orders.options
-    fetching = FetchOptions(
-        timeout_seconds=options.timeout_seconds,
-        max_bytes=options.max_bytes,
-        contact=options.contact,
-        opt_outs=options.opt_outs,
-        allow_hosts=options.allow_hosts,
-        robots=options.robots,
-    )
-    images = ImageOptions(
-        image_size=options.image_size,
-        resize_mode=options.resize_mode,
-        enlarge=options.enlarge,
-        encode_format=options.encode_format,
-        encode_quality=options.quality,
-        skip_reencode=options.skip_reencode,
-        min_image_size=options.min_image_size,
-        max_aspect_ratio=options.max_aspect_ratio,
-        max_image_area=options.max_image_area,
-    )
+    fetching = part(FetchOptions, orders.options)
+    decoding = part(ImageOptions, orders.options, encode_quality=orders.options.quality)
     with tempfile.TemporaryDirectory(prefix="curation-shards-") as scratch:
-        async with Fetcher(fetching) as fetcher, Decoders(images, processes=orders.decoders) as decoders:
+        async with Fetcher(fetching) as fetcher, Decoders(decoding, processes=orders.decoders) as decoders:
             await _Crew(orders, fetcher, decoders, Path(scratch)).work(folders)
 
 

@@ -30,13 +30,6 @@ def duplicates(images: DataFrame, *, distance: int = 3) -> DataFrame:
     """
     images = images.withColumn("hash", _signed(F.col("perceptual_hash")))
     looks = F.when(F.col("hash") != _FLAT, F.col("hash"))
-    same_bytes = (
-        images.where("sha256 is not null")
-        .groupBy("sha256")
-        .agg(F.min("key").alias("original"), F.count("*").alias("images"))
-        .where("images > 1")
-        .select("sha256", "original")
-    )
     similar = _similar(images.where(looks.isNotNull()), distance)
     copy = F.when(F.col("original") < F.col("key"), _mark(F.col("original"), F.lit(0), same_bytes=True))
     look_alike = F.when(
@@ -44,13 +37,20 @@ def duplicates(images: DataFrame, *, distance: int = 3) -> DataFrame:
         _mark(F.col("similar.key"), F.col("similar.distance"), same_bytes=False),
     )
     return (
-        images.join(same_bytes, "sha256", "left")
+        images.join(_originals(images), "sha256", "left")
         .join(similar, looks == F.col("look"), "left")
         .withColumn("mark", F.coalesce(copy, look_alike))
         .where("mark is not null")
         .select("key", "image_id", "mark.*")
         .select(*DUPLICATES.names)
     )
+
+
+def _originals(images: DataFrame) -> DataFrame:
+    """For the bytes that several images have, the smallest key: `sha256`, `original`."""
+    keys = (F.min("key").alias("original"), F.count("*").alias("images"))
+    by_bytes = images.where("sha256 is not null").groupBy("sha256").agg(*keys)
+    return by_bytes.where("images > 1").select("sha256", "original")
 
 
 def _similar(images: DataFrame, distance: int) -> DataFrame:
