@@ -18,7 +18,7 @@ from curation.download.review import Classifier
 from curation.download.shard import FAILED_TO_DOWNLOAD
 from curation.download.task import Orders
 from curation.errors import InputError
-from curation.log import progress
+from curation.log import announce, progress
 from curation.record import Amendment, Attempt, Identity, RunRecord, amend, claim, read_record
 from curation.runs.shards import (
     DUPLICATES,
@@ -39,6 +39,8 @@ from curation.spark import Session
 from curation.stages.images import images
 
 SEMANTICS = 3
+
+_NO_CONTACT = "Without --contact, those whom you visit cannot tell who asks: give a URL or an address.\n"
 
 _ENGINES = {"curation": task.download_shards, "img2dataset": img2dataset.download_shards}
 _MAY_PASS = [error for error, kind in FETCH_ERRORS.items() if kind.later]
@@ -85,6 +87,8 @@ def download(session: Session, config: Download) -> list[RunRecord]:
     identity = Identity(job="download", semantics=SEMANTICS, config=settings, inputs=[curated.run_id])
     with claim(output, identity) as attempt:
         if attempt.finished is None:
+            if config.contact is None and not config.allow_hosts and config.engine == "curation":
+                announce(_NO_CONTACT)
             return [_download(session(), attempt, curated, config, lists)]
         if not config.retry_failed:
             return [attempt.finished]
