@@ -54,6 +54,7 @@ def photographs(shared_data, tmp_path_factory):
 def test_photographs_through_the_whole_chain(tmp_path, photographs, wordnet):
     server, wat, captions = photographs
     arguments = ["--input", wat, "--vocabulary", wordnet, "--t", 20, "--image-size", 64]
+    arguments = ["--allow-hosts", "127.0.0.1", *arguments]
     result = curate(tmp_path / "work", *arguments)
     assert result.returncode == 0, result.stderr
     entries = read_vocabulary(str(wordnet)).entries("en").to_pylist()
@@ -115,6 +116,7 @@ def contents(work: Path) -> dict:
 def test_a_chain_killed_at_every_step_ends_as_a_quiet_one(tmp_path, photographs, wordnet):
     _, wat, _ = photographs
     arguments = ["--input", wat, "--vocabulary", wordnet, "--t", 20, "--image-size", 64]
+    arguments = ["--allow-hosts", "127.0.0.1", *arguments]
     arguments += ["--shard-size", 40, "--threads", 2]
     assert curate(tmp_path / "quiet", *arguments, master="local[1]").returncode == 0
     work = tmp_path / "killed"

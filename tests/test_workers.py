@@ -1,4 +1,4 @@
-"""Python workers killed while they match and balance: Spark starts others, and nothing changes."""
+"""Python workers killed while they match, balance and download: Spark starts others, and nothing changes."""
 
 import os
 import random
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from curation.config import Balance, Match
-from curation.runs import balance, match
+from curation.config import Balance, Download, Match
+from curation.demo.server import Answer, Server
+from curation.runs import balance, download, match
 from tests.conftest import ROOT
 from tests.runs.conftest import make_pool, rows
+from tests.runs.test_download import GOOD
 from tests.stages.conftest import pairs
 
 ROWS = 60_000
@@ -52,8 +54,12 @@ def workers_below(process: int) -> list[int]:
     return [pid for pid in daemons if parents[pid] in daemons and descends(pid)]
 
 
-def run_killing(job, output, *arguments):
-    """Run a job, and kill the workers that are there when it writes, until a task has been lost."""
+WRITING = "_attempt-*/pairs/_temporary"
+A_SHARD_IS_THERE = "_attempt-*/*_stats.json"
+
+
+def run_killing(job, output, *arguments, when=WRITING):
+    """Run a job, and kill the workers that are there when it has come so far, until a task has been lost."""
     command = [sys.executable, ROOT / "jobs" / f"{job}.py", "--output", output, *arguments]
     command += ["--master", "local[2,4]"]  # four tries a task, as on a cluster
     rounds = 0
@@ -61,7 +67,7 @@ def run_killing(job, output, *arguments):
         list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         while process.poll() is None:
-            writing = rounds < 3 and list(output.glob("_attempt-*/pairs/_temporary"))
+            writing = rounds < 3 and list(output.glob(when))
             if writing and not lost_a_task(output) and (workers := workers_below(process.pid)):
                 for pid in workers:
                     os.kill(pid, signal.SIGKILL)
@@ -101,3 +107,26 @@ def test_balancing_with_killed_workers(session, work):
     same(work / "curated", work / "curated-2")
     cards = [(work / name / "datacard.json").read_bytes() for name in ("curated", "curated-2")]
     assert cards[0] == cards[1]
+
+
+def test_downloading_with_killed_workers(session, tmp_path):
+    with Server(lambda path: Answer(body=GOOD, delay_seconds=0.05)) as server:
+        table = pairs([f"a cat {n}" for n in range(160)])
+        table = table.set_column(1, "url", [[f"{server.origin}/{n}.jpg" for n in range(160)]])
+        make_pool(tmp_path / "pool", table)
+        (tmp_path / "entries.txt").write_text("cat")
+        pool, matches, curated = (str(tmp_path / name) for name in ("pool", "matches", "curated"))
+        match(session, Match(pool=pool, vocabulary=str(tmp_path / "entries.txt"), output=matches))
+        balance(session, Balance(matches=(matches,), output=curated, t=1000))
+        how = {"shard_size": 10, "threads": 2, "allow_hosts": ("127.0.0.1",)}
+        (whole,) = download(session, Download(curated=curated, output=str(tmp_path / "shards"), **how))
+        flags = ("--shard-size", 10, "--threads", 2, "--allow-hosts", "127.0.0.1")
+        other = tmp_path / "shards-2"
+        run_killing("download", other, "--curated", curated, *flags, when=A_SHARD_IS_THERE)
+    assert whole.rows["out"] == 160
+    files = [path for path in sorted(whole.folder.glob("[0-9]*")) if path.is_file()]
+    assert len(files) > 3 * 10
+    assert [path.name for path in sorted(other.glob("[0-9]*"))] == [path.name for path in files]
+    for path in files:
+        assert path.read_bytes() == (other / path.name).read_bytes(), path.name
+    assert not list(other.rglob("_sealing*"))

@@ -186,10 +186,15 @@ class Decoders:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
+        for decoder in self._decoders:
+            decoder.kill()
+        # Who waits for an answer hears of the end before the sockets are closed, or never would.
+        for decoder in [await self._idle.get() for _ in self._decoders]:
+            self._idle.put_nowait(decoder)
         await self._stop()
 
     async def _stop(self) -> None:
-        self._closed = True
         await asyncio.gather(*(decoder.stop() for decoder in self._decoders))
 
     async def process(self, data: bytes, boxes: Sequence[Sequence[float]] = ()) -> Picture:
