@@ -77,7 +77,7 @@ def dead_hosts() -> Result | None:
     if not PHOTOGRAPHS.is_dir():
         return None
     with serving(PHOTOGRAPHS, ports=99) as ports, closing(socket.create_server(("127.0.0.1", 0))) as dead:
-        alive = [f"http://127.0.0.1:{ports[n % 99]}/{n}.jpg" for n in range(IMAGES)]
+        alive = [f"http://127.0.0.1:{ports[n % 99]}/{n}.jpg" for n in range(3 * IMAGES)]
         silent = [f"http://127.0.0.1:{dead.getsockname()[1]}/{n}.jpg" for n in range(len(alive[::99]))]
         both = [
             url for n, url in enumerate(alive) for url in ([url, silent[n // 99]] if n % 99 == 0 else [url])

@@ -1,9 +1,9 @@
 """A shard that comes to be: images end in any order, their bytes wait on local disk."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -61,21 +61,21 @@ class Draft:
     Args:
         folder: Parquet of the images of the shard, named `shard=N`.
         shard_size: images a shard at the most, which decides how many digits keys have.
-        scratch: folder on a local disk.
 
     Attributes:
         number: of the shard.
         fetched: images whose fetching is over, whatever came of it.
     """
 
-    def __init__(self, folder: str, shard_size: int, scratch: Path) -> None:
+    def __init__(self, folder: str, shard_size: int) -> None:
         self.number = shard_number(folder)
         self._images = pq.read_table(folder, partitioning=None).sort_by("position")
         self._shard_size = shard_size
         self._outcomes: list[Outcome | None] = [None] * len(self._images)
         self._left = len(self._images)
         self.fetched = 0
-        self._spool = (scratch / f"{self.number}.spool").open("w+b", buffering=1 << 20)
+        # It has no name, so nothing is left of it however this process ends.
+        self._spool = tempfile.TemporaryFile(prefix="curation-", buffering=1 << 20)  # noqa: SIM115
         self._places: dict[int, tuple[int, int]] = {}
 
     def images(self) -> Iterator[Image]:
@@ -127,4 +127,3 @@ class Draft:
     def close(self) -> None:
         """Give the disk back."""
         self._spool.close()
-        Path(self._spool.name).unlink()

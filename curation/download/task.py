@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,9 +37,10 @@ DONE = pa.schema([("shard", pa.int32()), ("images", pa.int64()), ("successes", p
 
 OTHER_BYTES = "other_bytes"
 BLOCKED_HASH = "blocked_hash"
+BAD_BOXES = "bad_boxes"
 
-OPEN_SHARDS = 2
-"""Shards that are fetched at once: the last images of one, which take longest, keep nobody from the next."""
+OPEN_SHARDS = 3
+"""Shards that are fetched at once: the last images of one, whose hosts rest, keep nobody from the next."""
 _IMAGES_A_CONNECTION = 2
 """Images in memory for each connection: one that comes, and one that waits for a decoder."""
 _REST_SECONDS = 5.0
@@ -100,20 +100,18 @@ def download_shards(folders: Sequence[str], *, orders: Orders) -> Iterator[pa.Re
 async def _download(folders: Sequence[str], orders: Orders) -> None:
     fetching = part(FetchOptions, orders.options)
     decoding = part(ImageOptions, orders.options, encode_quality=orders.options.quality)
-    with tempfile.TemporaryDirectory(prefix="curation-shards-") as scratch:
-        async with Fetcher(fetching) as fetcher, Decoders(decoding, processes=orders.decoders) as decoders:
-            await _Crew(orders, fetcher, decoders, Path(scratch)).work(folders)
+    async with Fetcher(fetching) as fetcher, Decoders(decoding, processes=orders.decoders) as decoders:
+        await _Crew(orders, fetcher, decoders).work(folders)
 
 
 class _Crew:
     """All that goes on in a task at once: images are fetched, decoded, and their shards sealed."""
 
-    def __init__(self, orders: Orders, fetcher: Fetcher, decoders: Decoders, scratch: Path) -> None:
+    def __init__(self, orders: Orders, fetcher: Fetcher, decoders: Decoders) -> None:
         self._orders = orders
         self._options = orders.options
         self._fetcher = fetcher
         self._decoders = decoders
-        self._scratch = scratch
         limits = Limits(connections=self._options.host_connections, per_second=self._options.host_rate)
         self._hosts: Hosts[Image] = Hosts(limits.part(orders.share))
         self._connections = asyncio.Semaphore(self._options.threads)
@@ -143,7 +141,7 @@ class _Crew:
     def _open_another(self) -> bool:
         if len(self._open) >= OPEN_SHARDS or not self._folders:
             return False
-        draft = Draft(self._folders.popleft(), self._options.shard_size, self._scratch)
+        draft = Draft(self._folders.popleft(), self._options.shard_size)
         self._open.add(draft)
         for image in draft.images():
             self._hosts.add(host_of(image.url), image)
@@ -210,6 +208,8 @@ class _Crew:
             picture = await self._decoders.process(fetched.data, image.boxes)
         except ImageError as error:
             return Outcome(FAILED_TO_RESIZE, error.error, error.message, columns=bytes_)
+        except ValueError as error:  # of the boxes: what cannot be blurred is not taken
+            return Outcome(FAILED_TO_RESIZE, BAD_BOXES, str(error), columns=bytes_)
         columns = {
             "width": picture.width,
             "height": picture.height,

@@ -27,7 +27,7 @@ def write_images(folder, urls, **columns):
 
 def test_images_end_in_any_order_and_rows_have_theirs(tmp_path):
     urls = [f"http://a.example/{n}" for n in range(3)]
-    draft = Draft(write_images(tmp_path / "shard=7", urls), 10, tmp_path)
+    draft = Draft(write_images(tmp_path / "shard=7", urls), 10)
     images = list(draft.images())
     assert [(image.url, image.expected_sha256, image.boxes) for image in images] == [
         (url, None, ()) for url in urls
@@ -48,12 +48,11 @@ def test_images_end_in_any_order_and_rows_have_theirs(tmp_path):
     assert rows["width"].to_pylist() == [1, None, 3]
     assert (draft.read(0), draft.read(2)) == (b"zero", b"two")
     draft.close()
-    assert not list(tmp_path.glob("*.spool"))
 
 
 def test_what_else_is_known_of_an_image_comes_along(tmp_path):
     columns = {"expected_sha256": ["a" * 64, None], "boxes": [None, [[0.0, 0.0, 0.5, 0.5]]]}
     folder = write_images(tmp_path / "shard=0", ["http://a/0", "http://a/1"], **columns)
-    first, second = Draft(folder, 2, tmp_path).images()
+    first, second = Draft(folder, 2).images()
     assert (first.expected_sha256, first.boxes) == ("a" * 64, ())
     assert (second.expected_sha256, second.boxes) == (None, [[0.0, 0.0, 0.5, 0.5]])

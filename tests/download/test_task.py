@@ -26,9 +26,9 @@ def orders(tmp_path, **how):
     return Orders(output=str(tmp_path), reports=str(tmp_path / "reports"), options=options)
 
 
-def fetch(tmp_path, urls, **how):
+def fetch(tmp_path, urls, columns=None, **how):
     """The rows of a shard of these URLs."""
-    folder = write_images(tmp_path / "shard=0", urls)
+    folder = write_images(tmp_path / "shard=0", urls, **(columns or {}))
     list(download_shards([folder], orders=orders(tmp_path, **how)))
     return pq.read_table(tmp_path / "00000.parquet").to_pylist()
 
@@ -123,6 +123,14 @@ def test_a_host_bears_so_many_connections(tmp_path, connections):
     with Server(answer) as server:
         fetch(tmp_path, [f"{server.origin}/{n}" for n in range(12)], host_connections=connections)
     assert most == connections
+
+
+def test_boxes_that_make_no_sense_cost_their_image(tmp_path):
+    boxes = [[[0.5, 0.0, 0.1, 1.0]], [[0.1, 0.1, 0.2, 0.2]], None]
+    with Server(lambda path: Answer(body=PICTURE)) as server:
+        rows = fetch(tmp_path, [f"{server.origin}/{n}" for n in range(3)], {"boxes": boxes})
+    assert [row["error"] for row in rows] == ["bad_boxes", None, None]
+    assert rows[0]["status"] == "failed_to_resize"
 
 
 def test_how_far_it_is_can_be_read(tmp_path):
