@@ -146,10 +146,22 @@ def test_a_host_given_up_while_it_rests_keeps_nobody_waiting():
     line.done(first)
     turns = [take(line) for _ in range(STRIKES + 1)]
     line.rest(turns[0], "too_many_requests", 600)
-    line.done(turns[0])
     for turn in turns[1:]:
         line.failed(turn, "timeout")
     assert take(line).given_up == "timeout"
+
+
+def test_a_host_in_line_for_after_its_rest_comes_at_once_when_it_is_given_up():
+    line, _ = hosts(connections=9)
+    for n in range(4):
+        line.add("a", n)
+    first, second = take(line), take(line)
+    line.rest(first, "too_many_requests", 60)
+    line.done(first)
+    assert take(line) is None
+    line.give_up(second, "too_many_requests")
+    line.done(second)
+    assert [take(line).given_up, take(line).given_up] == ["too_many_requests"] * 2
 
 
 def test_requests_under_way_together_that_meet_one_refusal_count_once():
