@@ -144,7 +144,8 @@ def latest(spark: SparkSession, *folders: Path, again: bool) -> DataFrame:
     rows = read_tables(spark, *tables).select(*_COLUMNS)
     if not again:
         return rows
-    return rows.groupBy("image_id").agg(F.max_by(F.struct(*_COLUMNS), "key").alias("row")).select("row.*")
+    place = F.struct(F.length("key"), "key")  # from the hundred thousandth shard on, keys are longer
+    return rows.groupBy("image_id").agg(F.max_by(F.struct(*_COLUMNS), place).alias("row")).select("row.*")
 
 
 def mark_duplicates(images: DataFrame, folder: Path) -> dict[str, int]:
