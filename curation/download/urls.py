@@ -46,7 +46,7 @@ def request_url(url: str) -> str:
     authority, _, path = rest.replace("\\", "/").lstrip("/").partition("/")
     path = _quoted("/" + path)
     if "/." in path:
-        path = urlsplit(urljoin("http://host/", path)).path
+        path = _without_dots(path)
     mended = f"{name}://{_authority(authority, name)}{path}" + (f"?{_quoted(query)}" if query else "")
     if len(mended) > MOST_CHARACTERS:
         raise FetchError("bad_url", "too long")
@@ -84,6 +84,20 @@ def _quoted(part: str) -> str:
         return quote(part, safe=_SAFE, errors="surrogateescape")
     except UnicodeEncodeError:
         raise FetchError("bad_url") from None
+
+
+def _without_dots(path: str) -> str:
+    """A path without `.` and `..`, which are taken at their word; `urljoin` takes `//` for a host."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 @lru_cache(4096)

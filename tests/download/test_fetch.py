@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation import __version__
@@ -554,6 +554,29 @@ def test_what_is_not_of_the_web(url: str) -> None:
     assert host_of(url) == ""
 
 
+@pytest.mark.parametrize(
+    ("path", "mended"),
+    [
+        ("/a/./b/../c", "/a/c"),
+        ("/a/..", "/"),
+        ("/../../a", "/a"),
+        ("/a/b/.", "/a/b/"),
+        ("//.", "//"),
+        ("//..", "/"),
+        ("//.[", "//.%5B"),
+        ("/.a/..b/...", "/.a/..b/..."),
+        ("//evil/./a", "//evil/a"),
+    ],
+)
+def test_dots_in_paths(path: str, mended: str) -> None:
+    assert (
+        request_url(f"http://a.example{path}").removeprefix("http://a.example").replace("[", "%5B") == mended
+    )
+
+
+@example("HTTP:0\\\\.[]")
+@example("http:0//..")
+@settings(max_examples=1000)
 @given(st.text(max_size=60) | st.text("/:@[]%.0x1aA\\?#&\u00e4\u3002-", max_size=30).map("http://".__add__))
 def test_any_text_is_a_url_or_is_not(url: str) -> None:
     if host_of(url) == "":
