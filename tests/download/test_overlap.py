@@ -48,6 +48,17 @@ def test_sets_of_several_folders(tmp_path):
     )
     assert looks == ["birds,cats", None, None, None, "birds,cats", "birds"]
     assert sets.looks_like([]) == []
+
+
+def test_images_of_one_colour_look_like_nothing(tmp_path):
+    nearly_flat = write(tmp_path / "one", ("cats", "0000000000000003", []))
+    assert read_sets([nearly_flat]).looks_like(["0000000000000003", "0" * 16]) == ["cats", None]
+
+
+def test_captions_are_counted_by_set(tmp_path):
+    one = write(tmp_path / "one", ("cats", None, ["a cat", "b"]))
+    two = write(tmp_path / "two", ("birds", None, ["a cat"]))
+    sets = read_sets([one, two])
     assert sets.captions_in(["A cat!", "b", "c"]) == {"birds": 1, "cats": 2}
 
 

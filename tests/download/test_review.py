@@ -28,11 +28,11 @@ def brightness(images):
 
 def test_what_a_classifier_objects_to_is_left_out_and_all_scores_are_kept():
     table = rows([SUCCESS, FAILED_TO_DOWNLOAD, SUCCESS, SUCCESS])
-    values = {0: 10, 2: 200, 3: 128}
+    values = {0: 10, 2: 200, 3: 153}  # 153 / 255 is the threshold itself, and not above it
     reviewed, _ = review(table, lambda at: png(values[at]), None, Classifier(brightness, "bright", 0.6))
     assert reviewed["status"].to_pylist() == [SUCCESS, FAILED_TO_DOWNLOAD, REMOVED, SUCCESS]
     assert reviewed["error"].to_pylist() == [None, "timeout", "unsafe", None]
-    assert reviewed["bright"].to_pylist() == [10 / 255, None, 200 / 255, 128 / 255]
+    assert reviewed["bright"].to_pylist() == [10 / 255, None, 200 / 255, 0.6]
 
 
 def test_many_images_go_in_batches_and_what_has_no_score_is_not_safe():

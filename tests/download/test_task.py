@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -106,8 +107,8 @@ def test_a_host_that_never_answers_is_given_up_and_its_neighbours_are_unharmed(t
     assert Counter(row["error"] for row in rows) == {"timeout": 5 * STRIKES, None: 20}
 
 
-@pytest.mark.parametrize("connections", [1, 3])
-def test_a_host_bears_so_many_connections(tmp_path, connections):
+@pytest.mark.parametrize(("connections", "share", "expected"), [(1, 1, 1), (3, 1, 3), (8, 0.25, 2)])
+def test_a_host_bears_so_many_connections_from_all_tasks(tmp_path, connections, share, expected):
     now, most, lock = 0, 0, threading.Lock()
 
     def answer(path):
@@ -121,8 +122,10 @@ def test_a_host_bears_so_many_connections(tmp_path, connections):
         return Answer(body=PICTURE)
 
     with Server(answer) as server:
-        fetch(tmp_path, [f"{server.origin}/{n}" for n in range(12)], host_connections=connections)
-    assert most == connections
+        folder = write_images(tmp_path / "shard=0", [f"{server.origin}/{n}" for n in range(12)])
+        how = replace(orders(tmp_path, host_connections=connections), share=share)
+        list(download_shards([folder], orders=how))
+    assert most == expected
 
 
 def test_boxes_that_make_no_sense_cost_their_image(tmp_path):
