@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 BITS = 64
+DISTANCE = 3
+"""Bits in which the perceptual hashes of two images that look the same may differ."""
 
 Hashes = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.int64]

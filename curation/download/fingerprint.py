@@ -44,7 +44,7 @@ def perceptual_hash(image: Image.Image) -> str:
         image: upright, opaque, of mode L or RGB; any size.
 
     Returns:
-        16 hex digits; see `distance`. `FLAT` for a picture of one colour, or nearly, or nothing but a
+        16 hex digits; see `core.near`. `FLAT` for a picture of one colour, or nearly, or nothing but a
         gradient: there is nothing to tell it by, and it must not be a near duplicate of all that are like it.
 
     Source: Zauner, Implementation and benchmarking of perceptual image hash functions, 2010, section 3.2.
@@ -58,14 +58,6 @@ def perceptual_hash(image: Image.Image) -> str:
     if bits.sum() < _LEAST_BITS:
         return FLAT
     return np.packbits(np.append(False, bits)).tobytes().hex()
-
-
-def distance(a: str, b: str) -> int:
-    """The number of bits in which two hashes differ, 0 to 63; up to 4 make a near duplicate.
-
-    That of two flat pictures is 0 and says nothing: ask `is_flat` first.
-    """
-    return (int(a, 16) ^ int(b, 16)).bit_count()
 
 
 def is_flat(perceptual_hash: str) -> bool:

@@ -12,13 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from curation.core.near import near
+from curation.core.near import DISTANCE, near
 from curation.download.fingerprint import is_flat
 from curation.errors import InputError
 from curation.schemas import HASHES
-
-DISTANCE = 3
-"""Bits in which the hashes of two images that look the same may differ."""
 
 _NO_WORD = re.compile(r"\W+")
 

@@ -3,14 +3,14 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from curation.core.near import BITS, block_pairs
+from curation.core.near import BITS, DISTANCE, block_pairs
 from curation.schemas import DUPLICATES
 
 _FLAT = 0
 """The hash of images that show nothing: they look like many others, and are none of them."""
 
 
-def duplicates(images: DataFrame, *, distance: int = 3) -> DataFrame:
+def duplicates(images: DataFrame, *, distance: int = DISTANCE) -> DataFrame:
     """Mark the images that are there already, with a smaller key.
 
     `duplicate_of` is the smallest key among the images of the same bytes, if one is smaller than the image's
