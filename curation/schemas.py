@@ -112,6 +112,11 @@ DUPLICATES = pa.schema(
 """SHARDS/duplicates: one row an image that looks like another with a smaller key, `duplicate_of`; in how many
 bits their perceptual hashes differ, and whether their bytes were the same."""
 
+PROFILE = pa.schema([("facet", pa.string()), ("value", pa.string()), ("rows", pa.int64())])
+"""profile/ of POOL, MATCHES, CURATED and SHARDS: how many pairs, or images, have each value of a facet such
+as `language`: its 1,000 heaviest, and in the value "" the rest; `hosts` has the number of hosts there.
+`curation.core.profile.FACETS` says what the values are."""
+
 ENTRIES = pa.schema(
     [
         ("entry_id", pa.int32()),

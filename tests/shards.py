@@ -71,9 +71,10 @@ def make_shards(folder: Path, *shards: list[dict], retries: int = 0, encode_form
         (attempt.folder / "duplicates" / ".part-0.parquet.crc").write_bytes(b"of Spark")
         rows, dropped, facts = tally([row for rows in shards for row in rows])
         facts |= {
-            "retries": [{}] * retries,
+            "retries": [{"count": len(rows)} for rows in shards[len(shards) - retries :]],
             "duplicates": {"same_bytes": len(marked), "look_alike": 0},
             "shards": len(shards),
+            "online": True,
         }
         return attempt.publish(rows=rows, dropped=dropped, facts=facts, made={})
 

@@ -1,7 +1,7 @@
 """Taking images and texts out of finished shards: first a plan, of ids alone, then shard by shard."""
 
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,33 @@ def find_images(output: Path, number: int, image_ids: pa.Array) -> pa.Table:
     rows = _read(output, number, ["error", "image_id"])
     whole = _is_in(rows["image_id"], image_ids) & ~_is_taken_down(rows)
     return _planned(output, number, np.flatnonzero(whole), whole, pa.array([], pa.string()))
+
+
+def latest_images(
+    output: Path, numbers: Sequence[int], columns: Sequence[str], *, again: int
+) -> Iterator[pa.Table]:
+    """Columns of the rows of images, of each image the last: of shards, from the last to the first.
+
+    Args:
+        output: folder of the shards.
+        numbers: of the shards, in ascending order.
+        columns: to read.
+        again: how many rows are of images that were fetched again; they are the last.
+
+    Raises:
+        InputError: a shard cannot be read.
+    """
+    later: set[str] = set()
+    seen = 0
+    for number in reversed(numbers):
+        rows = _read(output, number, [*columns, "image_id"])
+        ids = rows["image_id"].to_pylist() if again else []
+        if later:
+            rows = rows.filter(pa.array([one not in later for one in ids], pa.bool_()))
+        if seen < again:
+            later.update(ids)
+        seen += len(ids)
+        yield rows.select(columns)
 
 
 def carry_out(output: Path, number: int, plan: pa.Table, *, encode_format: str) -> None:

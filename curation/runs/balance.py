@@ -17,7 +17,7 @@ from curation.log import announce, progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
 from curation.report.datacard import Outcome, datacard, entry_counts
 from curation.runs.match import Counts, count_entries
-from curation.runs.tables import made_with, read_tables, write_kept
+from curation.runs.tables import made_with, read_tables, write_kept, write_profile
 from curation.runs.threshold import Sizes, by_language, choose, require_settings, size_curve
 from curation.schemas import CURATED_COUNTS
 from curation.spark import Session
@@ -128,6 +128,7 @@ def _draw(
         rows, not_drawn = write_kept(drawn, pairs, [NOT_DRAWN])
     with progress(spark, "count"):
         kept = count_entries(spark, pairs, len(probability))
+    write_profile(read_tables(spark, pairs), attempt.folder)
     return rows, kept, not_drawn
 
 

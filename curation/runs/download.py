@@ -33,7 +33,7 @@ from curation.runs.shards import (
     take_back,
     tally,
 )
-from curation.runs.tables import made_with, read_tables
+from curation.runs.tables import made_with, read_tables, write_profile
 from curation.runs.takedown import PENDING
 from curation.spark import Session
 from curation.stages.images import images
@@ -109,8 +109,9 @@ def _download(
     rows = latest(spark, attempt.folder, again=False)
     with progress(spark, "look-alikes"):
         found = mark_duplicates(rows, attempt.folder / DUPLICATES)
+    write_profile(rows, attempt.folder)
     counted = tally(rows, attempt.folder)
-    facts = counted.facts | {"duplicates": found, "retries": []}
+    facts = counted.facts | {"online": curated.config["online"], "duplicates": found, "retries": []}
     return attempt.publish(rows=counted.rows, dropped=counted.dropped, facts=facts, made=made_with(spark))
 
 
@@ -132,6 +133,7 @@ def _retry(spark: SparkSession, amendment: Amendment, config: Download, lists: _
     rows = latest(spark, output, folder, again=True)
     with progress(spark, "look-alikes"):
         found = mark_duplicates(rows, folder / DUPLICATES)
+    write_profile(rows, folder)
     counted = tally(rows, output, folder)
     retry = {"at": made_with()["at"], **attempts(folder)}
     facts = counted.facts | {"duplicates": found, "retries": [*before["retries"], retry]}

@@ -25,7 +25,7 @@ from curation.crawl.pairs import Rules
 from curation.errors import InputError
 from curation.log import progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
-from curation.runs.tables import made_with, read_tables, write_kept
+from curation.runs.tables import made_with, read_tables, write_kept, write_profile
 from curation.schemas import FILES
 from curation.spark import Session
 from curation.stages.deduplicate import deduplicate
@@ -77,6 +77,7 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
             ledger = _read_files(spark, attempt, [file.path for file in files], reading, config.connections)
         with progress(spark, "de-duplicate"):
             rows, dropped = _write_pairs(spark, attempt, others)
+        write_profile(read_tables(spark, attempt.folder / "pairs"), attempt.folder)
         return [_publish(attempt, spark, ledger, rows, dropped, others)]
 
 

@@ -13,7 +13,7 @@ from curation.config import Match
 from curation.errors import InputError
 from curation.log import progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
-from curation.runs.tables import made_with, read_tables, write_kept
+from curation.runs.tables import made_with, read_tables, write_kept, write_profile
 from curation.schemas import MATCH_COUNTS
 from curation.spark import Session
 from curation.stages.count import count
@@ -72,6 +72,7 @@ def _match(
         rows, dropped = write_kept(matched, attempt.folder / "pairs", [NO_MATCH])
     with progress(spark, "count"):
         counts = count_entries(spark, attempt.folder / "pairs", len(vocabulary))
+    write_profile(read_tables(spark, attempt.folder / "pairs"), attempt.folder)
     io.write_table(attempt.folder / "counts", _counts_table(vocabulary, counts))
     io.write_table(attempt.folder / "vocabulary", vocabulary.table, name="entries.parquet")
     return attempt.publish(

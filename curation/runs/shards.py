@@ -22,7 +22,7 @@ from curation.download.task import DONE, Orders
 from curation.errors import InputError
 from curation.log import progress
 from curation.report.downloading import Reports
-from curation.runs.tables import read_tables
+from curation.runs.tables import PROFILE, read_tables
 from curation.stages.duplicates import duplicates
 from curation.stages.images import in_shards, shard_sizes
 from curation.stages.read import read
@@ -35,7 +35,8 @@ _GROUPS_A_CORE = 2
 
 IMAGE_COLUMNS = ("image_id", "url", "uids", "texts", "keep_probabilities")
 _COLUMNS = (
-    *("key", *IMAGE_COLUMNS, "status", "error", "error_message", "sha256", "perceptual_hash", "size_bytes"),
+    *("key", *IMAGE_COLUMNS, "status", "error", "error_message", "original_width", "original_height"),
+    *("sha256", "perceptual_hash", "size_bytes", "opt_outs"),
 )
 
 Engine = Callable[..., Iterator[pa.RecordBatch]]
@@ -94,12 +95,13 @@ def _table(spark: SparkSession, path: str, flag: str, column: str) -> DataFrame:
 
 
 def publish(folder: Path, output: Path) -> None:
-    """Move shards and the table of duplicates into an output, a shard's statistics last."""
+    """Move shards and the tables beside them into an output, a shard's statistics last."""
     for number in shard_numbers(folder):
         for path in shard_files(folder, number):
             path.replace(output / path.name)
-    shutil.rmtree(output / DUPLICATES, ignore_errors=True)
-    (folder / DUPLICATES).rename(output / DUPLICATES)
+    for table in (DUPLICATES, PROFILE):
+        shutil.rmtree(output / table, ignore_errors=True)
+        (folder / table).rename(output / table)
 
 
 def take_back(output: Path, folder: Path, *, first: int) -> None:

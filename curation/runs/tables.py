@@ -2,6 +2,7 @@
 
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +14,12 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 import curation
+from curation import io, schemas
+from curation.log import progress
 from curation.spark import settings
+from curation.stages.profile import profile
+
+PROFILE = "profile"
 
 
 def write_kept(rows: DataFrame, folder: Path, reasons: Sequence[str]) -> tuple[int, dict[str, int]]:
@@ -40,6 +46,19 @@ def write_kept(rows: DataFrame, folder: Path, reasons: Sequence[str]) -> tuple[i
 def read_tables(spark: SparkSession, *paths: Path) -> DataFrame:
     """Read Parquet folders or files; Spark takes paths for globs, so what would be one is escaped."""
     return spark.read.parquet(*(re.sub(r"([\\\[\]{}*?])", r"\\\1", str(path)) for path in paths))
+
+
+def write_profile(rows: DataFrame, folder: Path) -> None:
+    """Write how rows are spread over the values of their facets: PROFILE.
+
+    Args:
+        rows: of a table that is written: of its columns, only those that facets are of are read.
+        folder: of the run; gets a folder `profile`, in the place of what a killed attempt left of one.
+    """
+    with progress(rows.sparkSession, "profile"):
+        table = profile(rows).toArrow().cast(schemas.PROFILE)
+    shutil.rmtree(folder / PROFILE, ignore_errors=True)
+    io.write_table(folder / PROFILE, table)
 
 
 def made_with(spark: SparkSession | None = None) -> dict[str, object]:

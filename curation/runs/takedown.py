@@ -13,13 +13,15 @@ import pyarrow.parquet as pq
 
 from curation import io
 from curation.config import Takedown
+from curation.core.profile import COLUMNS, profile
 from curation.download.shard import REMOVED, SUCCESS, shard_numbers
-from curation.download.takedown import PLAN, TAKEN_DOWN, carry_out, find, find_images
+from curation.download.takedown import PLAN, TAKEN_DOWN, carry_out, find, find_images, latest_images
 from curation.errors import InputError
 from curation.log import counted
 from curation.record import Amendment, RunRecord, amend
 from curation.runs.requests import Asked, read_request
-from curation.runs.tables import made_with
+from curation.runs.tables import PROFILE, made_with
+from curation.schemas import SHARD
 from curation.spark import Session
 
 PENDING = "takedown"
@@ -126,6 +128,7 @@ def _finish(amendment: Amendment) -> RunRecord | None:
         rows = plan.filter(pc.equal(plan["shard"], number))
         carry_out(record.folder, number, rows, encode_format=record.config.get("encode_format", "jpg"))
     _forget_duplicates(record.folder / _DUPLICATES, plan.filter(plan["whole"])["key"])
+    _write_profile(record)
     return _save(amendment, io.read_json(folder / _ENTRY), _latest(plan))
 
 
@@ -139,6 +142,20 @@ def _forget_duplicates(folder: Path, keys: pa.ChunkedArray) -> None:
             pq.write_table(kept, draft, compression="zstd")
             path.with_name(f".{path.name}.crc").unlink(missing_ok=True)  # Spark's, of the file as it was
             draft.replace(path)
+
+
+def _write_profile(record: RunRecord) -> None:
+    """Count all images anew: how many a host had that is not among the heaviest is in no table."""
+    numbers = shard_numbers(record.folder)
+    again = sum(retry["count"] for retry in record.facts.get("retries", ()))
+    columns = sorted(COLUMNS & set(SHARD.names))
+    images = latest_images(record.folder, numbers, columns, again=again)
+    table = profile(counted(images, "profile", len(numbers)))
+    path = record.folder / PROFILE / "part-00000.parquet"
+    path.parent.mkdir(exist_ok=True)  # shards of older versions have none
+    draft = path.with_name(f"_{path.name}")
+    pq.write_table(table, draft, compression="zstd")
+    draft.replace(path)
 
 
 def _latest(plan: pa.Table) -> list[dict[str, Any]]:

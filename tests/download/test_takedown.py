@@ -2,7 +2,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.download.shard import REMOVED, is_whole, write_shard
-from curation.download.takedown import PLAN, TAKEN_DOWN, Request, carry_out, find
+from curation.download.takedown import PLAN, TAKEN_DOWN, Request, carry_out, find, latest_images
 from tests.shards import SCHEMA, image_row
 
 OWN = pa.struct([("faces", pa.list_(pa.list_(pa.float64()))), ("name", pa.string())])
@@ -67,3 +67,21 @@ def test_of_a_request_by_id_no_url_is_read(tmp_path):
     thin = pq.read_table(tmp_path / "00000.parquet").drop_columns(["url", "sha256", "texts"])
     pq.write_table(thin, tmp_path / "00000.parquet")
     assert len(find(tmp_path, 0, Request(ids=frozenset(rows[1]["uids"])))) == 1
+
+
+def test_the_last_row_of_each_image_from_the_last_shard_on(tmp_path):
+    """Images 1 and 3 were fetched again, and 3 once more; only then do ids have to be remembered."""
+    for number, names in enumerate(["01", "23", "45", "1", "3", "3"]):
+        rows = [image_row(f"http://a/{name}", [f"of shard {number}"]) for name in names]
+        for at, row in enumerate(rows):
+            row["key"] = f"0000{number}{at}"
+        write_shard(
+            tmp_path, number, pa.Table.from_pylist(rows, SCHEMA), lambda at: b"image", encode_format="png"
+        )
+    columns = ["url", "caption"]
+    tables = list(latest_images(tmp_path, range(6), columns, again=3))
+    assert [table.column_names for table in tables] == [columns] * 6
+    found = [(row["caption"][-1], row["url"][-1]) for table in tables for row in table.to_pylist()]
+    assert found == [("5", "3"), ("3", "1"), ("2", "4"), ("2", "5"), ("1", "2"), ("0", "0")]
+    (first,) = latest_images(tmp_path, [0], ["url"], again=0)
+    assert len(first) == 2

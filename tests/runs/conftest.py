@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.profile import profile
 from curation.record import Identity, RunRecord, claim
 from curation.schemas import PAIRS
 from tests.stages.conftest import pairs
@@ -74,6 +75,12 @@ def write_wat(path: Path, page_url: str, links: list[dict]) -> Path:
     ).encode()
     path.write_bytes(gzip.compress(head + body + b"\r\n\r\n", mtime=0))
     return path
+
+
+def assert_profiled(folder: Path, *tables: pa.Table) -> None:
+    """The profile of a run is that of its pairs, or of the tables that are given."""
+    (path,) = (folder / "profile").iterdir()
+    assert pq.read_table(path).equals(profile(tables or [pq.read_table(folder / "pairs")]))
 
 
 def rows(folder: Path) -> list[dict]:

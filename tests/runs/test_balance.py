@@ -11,7 +11,7 @@ from curation.core.identity import pair_uid, uniform
 from curation.errors import InputError
 from curation.runs import balance, match
 from tests import reference
-from tests.runs.conftest import ENTRIES, make_pool, rows
+from tests.runs.conftest import ENTRIES, assert_profiled, make_pool, rows
 from tests.stages.conftest import pairs
 
 
@@ -44,6 +44,7 @@ def test_everything_equals_the_reference(session, tmp_path, pool, matched, t):
     assert counts["kept_count"] == [
         sum(number in expected.matches[uid] for uid in expected.kept) for number in range(len(ENTRIES))
     ]
+    assert_profiled(record.folder)
     assert record.rows == {"in": len(expected.matches), "out": len(expected.kept)}
     assert sum(record.dropped.values()) == len(expected.matches) - len(expected.kept)
 

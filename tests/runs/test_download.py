@@ -15,7 +15,8 @@ from curation.core.identity import image_id
 from curation.demo.server import Answer, Server
 from curation.errors import InputError
 from curation.runs import balance, download, match
-from tests.runs.conftest import make_pool
+from curation.schemas import SHARD
+from tests.runs.conftest import assert_profiled, make_pool
 from tests.stages.conftest import pairs
 
 
@@ -111,6 +112,8 @@ def test_each_url_ends_with_a_row_and_is_fetched_once(session, tmp_path, server,
     ends = Counter(error for error in errors.values() if error)
     assert record.dropped == {error: 2 * n for error, n in ends.items()}
     assert record.facts["images_by_status"]["success"] == len(SUCCESSES)
+    assert record.facts["online"] is False
+    assert_profiled(record.folder, pa.Table.from_pylist(list(rows.values()), SHARD))
 
 
 def test_the_layout_is_img2datasets_and_webdataset_reads_it(session, tmp_path, server, curated):
@@ -119,7 +122,7 @@ def test_the_layout_is_img2datasets_and_webdataset_reads_it(session, tmp_path, s
     shards = sorted(int(path.stem) for path in record.folder.glob("*.tar"))
     assert len(shards) == record.facts["shards"] >= 3
     parts = [f"{n:05d}{suffix}" for n in shards for suffix in (".tar", ".parquet", "_stats.json")]
-    assert names == sorted([*parts, "_run.json", "duplicates"])
+    assert names == sorted([*parts, "_run.json", "duplicates", "profile"])
     for path in record.folder.glob("0*.parquet"):
         table = pq.read_table(path)
         assert len(table) <= 5
@@ -177,9 +180,20 @@ def test_a_stopped_run_goes_on_with_the_shards_that_are_missing(
     }
     assert asked == {url.removeprefix(server.origin) for url in redone}
     assert record.rows == whole.rows
+    assert pq.read_table(record.folder / "profile").equals(pq.read_table(whole.folder / "profile"))
     for path in whole.folder.glob("*.tar"):
         assert path.read_bytes() == (record.folder / path.name).read_bytes()
     assert not list(record.folder.glob("_attempt*"))
+
+
+def test_shards_of_uncut_pairs_say_so(session, tmp_path, curated):
+    how = Balance(
+        matches=tuple(curated.facts["matches"]), output=str(tmp_path / "uncut"), t=0.01, online=True
+    )
+    (uncut,) = balance(session, how)
+    (record,) = download(session, config(uncut, tmp_path / "shards"))
+    assert record.facts["online"] is True
+    assert record.rows["in"] == 2 * len(PATHS)
 
 
 def test_a_size_that_shards_may_not_exceed(session, tmp_path, curated):
@@ -222,6 +236,8 @@ def test_what_may_pass_is_fetched_again_into_further_shards(session, tmp_path, s
     assert before.items() <= {path.name: path.read_bytes() for path in first.folder.glob("[0-9]*.*")}.items()
     rows = rows_of(record)
     assert {path for path, row in rows.items() if row["status"] == "success"} == SUCCESSES | {"/error.jpg"}
+    assert_profiled(record.folder, pa.Table.from_pylist(list(rows.values()), SHARD))
+    assert record.facts["online"] is False
     assert record.rows == {"in": 2 * len(PATHS), "out": 2 * len(SUCCESSES) + 2}
     assert "server_error" not in record.dropped
     assert record.dropped["timeout"] == 2

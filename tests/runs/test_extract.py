@@ -19,7 +19,7 @@ from curation.runs import extract
 from curation.schemas import FILES, PAIRS
 from tests.crawl.archives import gzipped, response
 from tests.crawl.test_real_pages import slow_wat_pairs
-from tests.runs.conftest import rows, write_wat
+from tests.runs.conftest import assert_profiled, rows, write_wat
 
 LINKS = [
     {"path": "IMG@/src", "url": "/cat.jpg", "alt": "a cat"},
@@ -55,6 +55,7 @@ def test_pairs_ledger_and_reasons_add_up(session, tmp_path, wats):
     ]
     uids = pair_uid(pairs["url"].combine_chunks(), pairs["text"].combine_chunks())
     assert pairs["uid"].to_pylist() == uids.to_pylist()
+    assert_profiled(record.folder)
     assert record.rows == {"in": 7, "out": 2}
     assert record.dropped == {"duplicate": 2, "data_uri": 1, "empty_text": 1, "no_url": 1}
     ledger = pq.read_table(tmp_path / "pool" / "files")

@@ -5,7 +5,7 @@ from curation.config import Match
 from curation.errors import InputError
 from curation.runs import match
 from tests import reference
-from tests.runs.conftest import ENTRIES, make_pool, rows
+from tests.runs.conftest import ENTRIES, assert_profiled, make_pool, rows
 from tests.stages.conftest import pairs
 
 
@@ -17,6 +17,7 @@ def test_matches_and_counts_equal_the_reference(session, tmp_path, pool, entries
     counts = pq.read_table(record.folder / "counts").to_pydict()
     assert counts["entry"] == ENTRIES
     assert counts["count"] == [sum(n in ids for ids in expected.values()) for n in range(len(ENTRIES))]
+    assert_profiled(record.folder)
     assert record.rows == {"in": 300, "out": len(expected)}
     assert record.facts["matches"] == sum(map(len, expected.values()))
     assert pq.read_table(record.folder / "vocabulary")["entry"].to_pylist() == ENTRIES

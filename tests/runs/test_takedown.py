@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
@@ -14,7 +15,9 @@ from curation.errors import InputError
 from curation.record import amend, read_record
 from curation.report.takedown import tell
 from curation.runs import takedown
+from curation.schemas import SHARD
 from tests.conftest import ROOT
+from tests.runs.conftest import assert_profiled
 from tests.shards import assert_consistent, image_row, make_shards, read_members, read_rows, tally
 from tests.test_cli import assert_refused, run
 
@@ -59,6 +62,9 @@ def assert_gone(record, rows):
     after = {row["key"]: row for row in read_rows(record.folder)}
     everything = b"".join(data for _, data in read_members(record.folder))
     everything += json.dumps(list(after.values())).encode() + (record.folder / "_run.json").read_bytes()
+    hosts = pq.read_table(record.folder / "profile")["value"].to_pylist()
+    left_hosts = {row["url"].split("/")[2] for row in after.values() if row["url"]}
+    assert set(HOSTS) & set(hosts) == set(HOSTS) & left_hosts
     for row in rows:
         left = {name: value for name, value in after[row["key"]].items() if value is not None}
         assert left == {name: row[name] for name in LEFT} | {"status": REMOVED, "error": TAKEN_DOWN}
@@ -67,9 +73,13 @@ def assert_gone(record, rows):
 
 
 def assert_tallied(record):
-    """The record says what the rows say."""
-    rows, dropped, facts = tally(read_rows(record.folder))
+    """The record and the profile say what the rows say."""
+    everything = read_rows(record.folder)
+    rows, dropped, facts = tally(everything)
     read = read_record(record.folder, "download")
+    assert read.facts["online"] is True
+    latest = {row["image_id"]: row for row in everything}
+    assert_profiled(record.folder, pa.Table.from_pylist(list(latest.values()), SHARD))
     assert (read.rows, read.dropped) == (rows, dropped)
     assert {name: read.facts[name] for name in facts} == facts
     marked = pq.read_table(record.folder / "duplicates").num_rows
@@ -238,7 +248,7 @@ def killed(monkeypatch, at):
     monkeypatch.setattr(type(ROOT), "replace", stop)
 
 
-@pytest.mark.parametrize("at", range(9))  # the plan, three files of two shards, duplicates, record
+@pytest.mark.parametrize("at", range(10))  # the plan, three files of two shards, duplicates, profile, record
 @pytest.mark.parametrize("other", [False, True])
 def test_killed_at_any_point_and_run_again_gives_the_same(tmp_path, monkeypatch, at, other):
     made = [make_shards(tmp_path / name, rows(0, 12), rows(12, 12)) for name in ("one", "two")]
