@@ -75,9 +75,25 @@ def uniform(seed: int, ids: pa.Array, salt: str = "keep") -> npt.NDArray[np.floa
     Source:
         The finaliser of SplitMix64 (Steele, Lea and Flood, 2014) over id XOR key.
     """
+    return uniform_of_numbers(seed, _leading_numbers(ids), salt)
+
+
+def uniform_of_numbers(
+    seed: int, numbers: npt.NDArray[np.uint64], salt: str = "keep"
+) -> npt.NDArray[np.float64]:
+    """Draw as `uniform` does, for ids that are numbers already: the first 16 hex digits of each.
+
+    Args:
+        seed: any integer.
+        numbers: uint64 (n).
+        salt: see `uniform`.
+
+    Returns:
+        float64 (n), multiples of 2^-53.
+    """
     key_digest = hashlib.md5(f"{salt}:{seed}".encode(), usedforsecurity=False).digest()
     key = np.uint64(int.from_bytes(key_digest[:8], "big"))
-    z = (_leading_numbers(ids) ^ key) + _GOLDEN  # uint64 arrays wrap modulo 2^64
+    z = (numbers ^ key) + _GOLDEN  # uint64 arrays wrap modulo 2^64
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
     z ^= z >> np.uint64(31)

@@ -1,0 +1,1 @@
+"""From shards to micro-batches: the same ones for any number of workers and ranks."""
