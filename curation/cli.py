@@ -4,8 +4,9 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console, RenderableType
@@ -16,13 +17,17 @@ from curation.log import log_file, logger
 from curation.record import RunRecord
 from curation.report.inert import inert
 from curation.report.summary import summarise
-from curation.spark import Session
 
-Run = Callable[[Session, Any], list[RunRecord]]
+if TYPE_CHECKING:
+    from curation.spark import Session
+
+Run = Callable[["Session", Any], list[RunRecord]]
 
 Tell = Callable[[Sequence[RunRecord], Path], RenderableType]
 
 LOG = "_log"
+
+_TRAIN = ("torch", "torchvision", "open_clip", "safetensors")  # modules that the extra brings
 
 
 def main(run: Run, config_class: type[Any], tell: Tell = summarise) -> None:
@@ -44,19 +49,45 @@ def main(run: Run, config_class: type[Any], tell: Tell = summarise) -> None:
     _call(job, config_class)
 
 
-def answer(question: Callable[[Any], RenderableType], config_class: type[Any]) -> None:
-    """Answer a question about what is there already: like `main`, but nothing is written.
+def answer(question: Callable[[Any], RenderableType | None], config_class: type[Any]) -> None:
+    """Run a job that needs no Spark, and exit as `main` does.
 
     Args:
-        question: takes a configuration, gives what is printed.
+        question: takes a configuration, gives what is printed, if anything is.
         config_class: as for `main`.
     """
 
     def job(config: Any) -> int:
-        Console().print(question(config))
+        try:
+            told = question(config)
+        except KeyboardInterrupt:
+            return _interrupted()
+        if told is not None:
+            Console().print(told)
         return 0
 
     _call(job, config_class)
+
+
+def later(run: str, tell: str) -> Callable[[Any], RenderableType | None]:
+    """A question that imports what answers it when it is asked: --help is quick, and needs no extra.
+
+    Args:
+        run: `module:function`, takes a configuration; what it gives is told, unless that is None.
+        tell: `module:function`, makes of that what is printed.
+    """
+
+    def question(config: Any) -> RenderableType | None:
+        found = _imported(run)(config)
+        return None if found is None else _imported(tell)(found)
+
+    return question
+
+
+def _imported(name: str) -> Callable[[Any], Any]:
+    module, _, function = name.partition(":")
+    imported: Callable[[Any], Any] = getattr(import_module(module), function)
+    return imported
 
 
 def _call(job: Callable[..., int], config_class: type[Any]) -> None:
@@ -77,6 +108,11 @@ def _call(job: Callable[..., int], config_class: type[Any]) -> None:
         sys.exit(2)
     except InputError as error:
         _complain(str(error))
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAIN:
+            raise
+        _complain(f"{error.name} is not installed; make trainer brings it, or pip install 'curation[train]'")
         sys.exit(2)
     except OSError as error:
         _complain(f"{error.filename}: {error.strerror}")
@@ -99,6 +135,8 @@ def _refuse_unknown_flags(app: App) -> None:
 
 
 def _run(run: Run, config: Any, master: str | None, tell: Tell) -> int:
+    from curation.spark import Session  # jobs without Spark start without it
+
     log = io.local_folder(config.output, "--output") / LOG
     with _log_of_a_run(log):
         session = Session(f"curation {run.__name__}", master=master, log=log)
@@ -108,8 +146,7 @@ def _run(run: Run, config: Any, master: str | None, tell: Tell) -> int:
             logger.error("%s", error)
             raise
         except KeyboardInterrupt:
-            _complain("interrupted; run the same command again, and what is finished is kept")
-            return 130
+            return _interrupted()
         except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, the log has it)
             logger.exception("failed")
             _complain(f"{_gist(error)} (all of it in {log})")
@@ -140,6 +177,11 @@ def _gist(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()] or [""]
     raised = [line for line in lines if re.match(r"(\w+\.)*\w+(Error|Exception): ", line)]
     return f"{type(error).__name__}: {(raised or lines[:1])[-1][:300]}"
+
+
+def _interrupted() -> int:
+    _complain("interrupted; run the same command again, and what is finished is kept")
+    return 130
 
 
 def _complain(message: str) -> None:

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 logger = logging.getLogger("curation")
 
@@ -44,7 +46,7 @@ def announce(text: str) -> None:
 
 
 @contextmanager
-def progress(spark: SparkSession, title: str, told: Callable[[], str] = str) -> Iterator[None]:
+def progress(spark: "SparkSession", title: str, told: Callable[[], str] = str) -> Iterator[None]:
     """Show how many of Spark's tasks are done while the block runs.
 
     On a terminal a bar; where the output goes to a file or another program, a line a minute.
@@ -90,7 +92,7 @@ def counted(items: Iterable[Item], title: str, total: int | None = None) -> Iter
 
 
 def _watch(
-    spark: SparkSession,
+    spark: "SparkSession",
     title: str,
     told: Callable[[], str],
     over: threading.Event,
@@ -125,7 +127,7 @@ def _watch(
 class _Tasks:
     """Counts the tasks of the stages that Spark has run since the counter was made."""
 
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, spark: "SparkSession") -> None:
         self._tracker = spark.sparkContext.statusTracker()
         self._stages: dict[int, tuple[int, int]] = {}
 
