@@ -12,13 +12,14 @@ from rich.text import Text
 import curation
 from curation import io
 from curation.cli import main
-from curation.config import Curate
+from curation.config import Curate, Datacard
 from curation.demo.server import HOST, Server
 from curation.demo.wat import write_wats
 from curation.demo.web import Web, rare_names
 from curation.errors import InputError
 from curation.log import announce
 from curation.record import RunRecord
+from curation.report.card.write import datacard
 from curation.report.heaviest import heaviest
 from curation.report.summary import funnel, warnings
 from curation.runs import curate
@@ -28,6 +29,7 @@ from curation.vocabulary.vocabulary import read_vocabulary
 VOCABULARY = Path(curation.__file__).parents[1] / "metadata" / "wordnet"
 PORTS = range(8765, 8785)
 T = 10.0
+CARD = "card.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Demo:
 
 
 def demo(session: Session, config: Demo) -> list[RunRecord]:
-    """Serve the small web and run the chain on it.
+    """Serve the small web, run the chain on it, and write its data card.
 
     Args:
         session: starts Spark when there is work.
@@ -75,7 +77,9 @@ def demo(session: Session, config: Demo) -> list[RunRecord]:
             threads=16,
             allow_hosts=(HOST,),
         )
-        return curate(session, chain)
+        records = curate(session, chain)
+    datacard(Datacard(work=str(output / "work"), output=str(output / CARD)))
+    return records
 
 
 def serve(web: Web, folder: Path) -> Server:
@@ -100,12 +104,12 @@ def serve(web: Web, folder: Path) -> Server:
 
 def tell(records: Sequence[RunRecord], log: Path) -> RenderableType:
     """The end of the demo: what happened, and what to do next."""
-    curated, shards = _short(records[-2].folder), _short(records[-1].folder)
+    shards = _short(records[-1].folder)
     look = _short(log.parent / "look")
     lines = {
         "shards": f"{shards}: WebDataset tars, and a Parquet row for every image",
         "look": f"mkdir {look}; tar -C {look} -xf {shards / '00000.tar'}",
-        "card": f"{curated / 'datacard.json'}",
+        "card": f"{_short(log.parent / CARD)}: what is in the data, for your browser",
         "log": f"{_short(log)}",
         "next": ".venv/bin/python jobs/curate.py --help   (README.md tells the rest)",
     }

@@ -20,6 +20,7 @@ from curation.demo.web import DAMAGES, Web, rare_names
 from curation.errors import InputError
 from curation.runs import curate
 from curation.vocabulary.vocabulary import read_vocabulary
+from tests.notebooks.running import NOTEBOOKS, run_notebook
 
 ERRORS = {
     "missing": "not_found",
@@ -186,3 +187,19 @@ def test_a_taken_port_is_one_clear_line(tmp_path):
         r"error: port \d+ of 127\.0\.0\.1 is taken; free it, or name another --output\n", result.stderr
     )
     assert not (tmp_path / "demo" / "work").exists()
+
+
+def test_every_notebook_runs_on_it(first):
+    _, folder = first
+    for path in NOTEBOOKS:
+        said, shown = run_notebook(path, folder / "work")
+        assert len(shown) > 4 or "make it with jobs/compare.py" in said, path.name
+        assert "made before profiles" not in said
+
+
+def test_the_card_is_written(first):
+    result, folder = first
+    assert str(folder / "card.html") in result.stdout.replace("\n", "")
+    html = (folder / "card.html").read_text(encoding="utf-8")
+    assert html.count("<img") > 10
+    assert len(html) < 3_000_000
