@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import downloading, extraction, matching, ready, report, stages, vocabulary
+from benchmarks import downloading, extraction, matching, ready, report, stages, training, vocabulary
 
 BENCHMARKS = {
     "matching": matching.run,
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "download-slow": downloading.slow,
     "download-dead-hosts": downloading.dead_hosts,
     "download-memory": downloading.memory,
+    "training": training.run,
 }
 
 if __name__ == "__main__":

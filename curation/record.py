@@ -79,12 +79,13 @@ class RunRecord:
     fresh: bool = field(compare=False, default=False)
 
 
-def read_record(folder: Path, job: str) -> RunRecord:
+def read_record(folder: Path, job: str, *others: str) -> RunRecord:
     """Read the record of a finished run.
 
     Args:
         folder: a run's output.
-        job: the step that must have made it.
+        job: the step that makes what is wanted.
+        others: steps whose output will do.
 
     Raises:
         InputError: there is no finished run, or it is one of another job.
@@ -97,7 +98,7 @@ def read_record(folder: Path, job: str) -> RunRecord:
             f"make it with jobs/{job}.py --output {folder}"
         )
     record = _load(folder)
-    if record.job != job:
+    if record.job not in (job, *others):
         raise InputError(f"{folder} was made by jobs/{record.job}.py; give a folder made by jobs/{job}.py")
     return record
 

@@ -143,7 +143,10 @@ class Download(DownloadOptions):
     Example: jobs/download.py --curated curated --output shards
     """
 
-    curated: Annotated[str, flag("CURATED folder, from jobs/balance.py.")]
+    curated: Annotated[
+        str,
+        flag("CURATED folder, from jobs/balance.py; or MATCHES or a POOL, for what is not balanced."),
+    ]
     output: Annotated[str, flag("The SHARDS folder to make.")]
     retry_failed: Annotated[
         bool,

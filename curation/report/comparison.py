@@ -1,12 +1,17 @@
 """The end of a comparison: differences between arms, and whether they are more than noise."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from curation import io
+from curation.report.arms import read_comparison
+from curation.report.charts.theme import draw
+from curation.report.charts.training import differences, scores
 from curation.report.inert import inert
 
 _ALL = "all"
@@ -14,14 +19,20 @@ _STYLES = {"better": "green", "worse": "red"}
 _CHANCE = 0.05  # of a difference outside its interval where there is none
 
 
-def tell(comparison: Mapping[str, Any]) -> RenderableType:
-    """Say which arm is better, by how much, and how sure that is.
+def tell(path: Path) -> RenderableType:
+    """Say which arm is better, by how much, and how sure that is; and draw it beside.
 
     Args:
-        comparison: what `comparison.json` holds.
+        path: of `comparison.json`.
     """
+    comparison = io.read_json(path)
+    arms = read_comparison(path.parent)
+    charts = {"scores.png": scores(arms), "differences.png": differences(arms)}
+    for name, chart in charts.items():
+        (path.parent / name).write_bytes(draw(chart))
     notes = [Text.assemble(("note  ", "bold yellow"), note) for note in _notes(comparison)]
-    return Group(_arms(comparison), Text(), _differences(comparison), *notes)
+    drawn = Text.assemble(("drawn  ", "bold"), ", ".join(str(path.parent / name) for name in charts))
+    return Group(_arms(comparison), Text(), _differences(comparison), *notes, drawn)
 
 
 def _arms(comparison: Mapping[str, Any]) -> Table:

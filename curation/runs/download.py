@@ -36,9 +36,11 @@ from curation.runs.shards import (
 from curation.runs.tables import made_with, read_tables, write_profile
 from curation.runs.takedown import PENDING
 from curation.spark import Session
-from curation.stages.images import images
+from curation.stages.images import images, uncut
 
 SEMANTICS = 3
+
+_UNCUT = ("match", "extract")
 
 _NO_CONTACT = "Without --contact, those whom you visit cannot tell who asks: give a URL or an address.\n"
 
@@ -60,7 +62,7 @@ class _Lists:
 
 
 def download(session: Session, config: Download) -> list[RunRecord]:
-    """Fetch the images of the curated pairs.
+    """Fetch the images of the curated pairs, or of all pairs of MATCHES or a POOL.
 
     A run that was stopped goes on with the shards that are missing.
 
@@ -75,7 +77,7 @@ def download(session: Session, config: Download) -> list[RunRecord]:
         InputError: the curated pairs are missing or none, a list is none, or the output cannot be made.
     """
     output = io.local_folder(config.output, "--output")
-    curated = read_record(io.local_folder(config.curated, "--curated"), "balance")
+    curated = read_record(io.local_folder(config.curated, "--curated"), "balance", *_UNCUT)
     if not curated.rows["out"]:
         raise InputError(f"{curated.folder} holds no pairs; balance with a larger t")
     if config.retry_failed:
@@ -103,6 +105,8 @@ def _download(
         attempt.begin()
         with progress(spark, "shard"):
             pairs = read_tables(spark, curated.folder / "pairs")
+            if curated.job in _UNCUT:
+                pairs = uncut(pairs)
             place(spark, images(pairs), attempt.scratch, config)
     take_back(attempt.output, attempt.folder, first=0)
     fetch(spark, attempt.scratch, _ENGINES[config.engine], lists.orders(attempt.folder, config))
@@ -111,7 +115,11 @@ def _download(
         found = mark_duplicates(rows, attempt.folder / DUPLICATES)
     write_profile(rows, attempt.folder)
     counted = tally(rows, attempt.folder)
-    facts = counted.facts | {"online": curated.config["online"], "duplicates": found, "retries": []}
+    facts = counted.facts | {
+        "online": curated.config.get("online", False),
+        "duplicates": found,
+        "retries": [],
+    }
     return attempt.publish(rows=counted.rows, dropped=counted.dropped, facts=facts, made=made_with(spark))
 
 

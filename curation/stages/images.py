@@ -3,6 +3,8 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from curation.stages.balance import image_id
+
 
 def shard(shards: int) -> Column:
     """The shard of an `image_id` among so many: by its first 32 bits, so that shards fill evenly."""
@@ -22,6 +24,20 @@ def shard_sizes(images: DataFrame, *, shards: int) -> DataFrame:
     """
     groups = images.groupBy(shard(shards).alias("shard"))
     return groups.agg(F.count("*").alias("images")).select("shard", "images")
+
+
+def uncut(pairs: DataFrame) -> DataFrame:
+    """Pairs that nothing has balanced, as if everything had been kept: what a balanced set is compared with.
+
+    Args:
+        pairs: POOL or MATCHES.
+
+    Returns:
+        `uid`, `url`, `text`, `keep_probability` (1), `image_id`.
+    """
+    return pairs.select(
+        "uid", "url", "text", F.lit(1.0).alias("keep_probability"), image_id("url").alias("image_id")
+    )
 
 
 def images(curated: DataFrame) -> DataFrame:

@@ -43,7 +43,7 @@ class _Arm:
     outcomes: Sequence[Mapping[str, Outcomes]]
 
 
-def compare(config: Compare) -> dict[str, Any] | None:
+def compare(config: Compare) -> Path | None:
     """Train and evaluate every arm with every seed, and hold the arms against the first.
 
     What is done already is not done again.
@@ -52,7 +52,7 @@ def compare(config: Compare) -> dict[str, Any] | None:
         config: the arms, and what they are trained and measured with.
 
     Returns:
-        What `comparison.json` holds; None on ranks other than the first.
+        `comparison.json`; None on ranks other than the first.
 
     Raises:
         InputError: as training and evaluation say.
@@ -76,7 +76,7 @@ def compare(config: Compare) -> dict[str, Any] | None:
     draft = path.with_name(f"_{COMPARISON}")
     draft.write_text(json.dumps(comparison, indent=2) + "\n", encoding="utf-8")
     draft.replace(path)
-    return comparison
+    return path
 
 
 def _train(config: Compare, arm: str, seed: int) -> Trained | None:

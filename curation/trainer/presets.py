@@ -48,8 +48,8 @@ _CLIPA = "CLIPA (arXiv 2305.07017) and its configurations model_b/112_32_pre_tra
 PRESETS = {
     "smoke": Recipe(
         model="tiny",
-        samples_seen=128_000,
-        batch_size=256,
+        samples_seen=204_800,
+        batch_size=128,
         learning_rate=2e-3,
         warmup_steps=50,
         clip_norm=1.0,

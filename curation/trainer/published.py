@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 DATACOMP = "DataComp (Gadre et al., 2023), table 3"
 METACLIP = "MetaCLIP (Xu et al., 2024)"
+CLIPA = "CLIPA (Li et al., 2023)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,13 @@ _WIT = "OpenAI's WIT, 400M pairs"
 ROWS: tuple[Published, ...] = (
     *_datacomp("small", 12_800_000, _SMALL),
     *_datacomp("medium", 128_000_000, _MEDIUM),
+    Published(
+        source=CLIPA,
+        data="LAION-400M, after a second run at full size",
+        model="CLIPA-B-16-bpe",
+        samples_seen=2_560_000_000,
+        imagenet=63.2,
+    ),
     _metaclip("unbalanced, 1.6B pairs", "ViT-B-32-quickgelu", 61.9, 56.6),
     _metaclip("t = 15,000", "ViT-B-32-quickgelu", 65.5, 57.5),
     _metaclip("t = 20,000, 400M pairs", "ViT-B-32-quickgelu", 65.5, 58.2),

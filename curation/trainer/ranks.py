@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed
 
 from curation.errors import InputError
 
+_PATIENCE = timedelta(hours=2)  # the first rank indexes shards while the others wait
 _CPU = torch.device("cpu")
 _MESSAGE_BYTES = 64 << 20  # small tensors travel together: a message each would cost more than its content
 
@@ -91,7 +93,9 @@ def start() -> Ranks:
     if gpus:
         torch.cuda.set_device(device)
     if ranks > 1:
-        distributed.init_process_group("nccl" if gpus else "gloo", device_id=device if gpus else None)
+        distributed.init_process_group(
+            "nccl" if gpus else "gloo", device_id=device if gpus else None, timeout=_PATIENCE
+        )
     return Ranks(rank=rank, ranks=ranks, local_rank=local_rank, device=device)
 
 

@@ -11,7 +11,7 @@ import webdataset
 from PIL import Image
 
 from curation.config import Balance, Download, Match
-from curation.core.identity import image_id
+from curation.core.identity import image_id, pair_uid
 from curation.demo.server import Answer, Server
 from curation.errors import InputError
 from curation.runs import balance, download, match
@@ -194,6 +194,29 @@ def test_shards_of_uncut_pairs_say_so(session, tmp_path, curated):
     (record,) = download(session, config(uncut, tmp_path / "shards"))
     assert record.facts["online"] is True
     assert record.rows["in"] == 2 * len(PATHS)
+
+
+def test_what_is_not_balanced_can_be_fetched_to_compare_with(session, tmp_path, server):
+    table = pairs(["a cat", "nothing", "a dog"])
+    urls = [server.origin + path for path in ("/good.jpg", "/good.png", "/good.jpg")]
+    uids = pair_uid(pa.array(urls), table["text"].combine_chunks())
+    table = table.set_column(table.schema.get_field_index("url"), "url", pa.array(urls))
+    make_pool(tmp_path / "pool", table.set_column(table.schema.get_field_index("uid"), "uid", uids))
+    (tmp_path / "words").write_text("cat\ndog\n")
+    match(
+        session,
+        Match(
+            pool=str(tmp_path / "pool"), vocabulary=str(tmp_path / "words"), output=str(tmp_path / "matches")
+        ),
+    )
+    for source, texts in (("pool", [["a cat", "a dog"], ["nothing"]]), ("matches", [["a cat", "a dog"]])):
+        output = tmp_path / f"{source}-shards"
+        config = Download(curated=str(tmp_path / source), output=str(output), allow_hosts=("127.0.0.1",))
+        (record,) = download(session, config)
+        assert record.facts["online"] is False
+        rows = pq.read_table(output / "00000.parquet").to_pylist()
+        assert sorted(sorted(row["texts"]) for row in rows) == texts
+        assert all(row["keep_probabilities"] == [1.0] * len(row["texts"]) for row in rows)
 
 
 def test_a_size_that_shards_may_not_exceed(session, tmp_path, curated):
