@@ -34,7 +34,7 @@ validate: demo trainer  ## train a tiny model on what the demo made
 	$(BIN)/python -m curation.demo.validate --output demo
 
 test: trainer  ## run the tests, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 check: install  ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check --quiet .

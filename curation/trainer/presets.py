@@ -48,7 +48,7 @@ _CLIPA = "CLIPA (arXiv 2305.07017) and its configurations model_b/112_32_pre_tra
 PRESETS = {
     "smoke": Recipe(
         model="tiny",
-        samples_seen=204_800,
+        samples_seen=12_800,
         batch_size=128,
         learning_rate=2e-3,
         warmup_steps=50,

@@ -135,7 +135,7 @@ def test_the_layout_is_img2datasets_and_webdataset_reads_it(session, tmp_path, s
             table["status"].to_pylist().count("success"),
         )
     urls = [str(path) for path in sorted(record.folder.glob("*.tar"))]
-    samples = list(webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).decode("pil"))
+    samples = list(webdataset.WebDataset(urls, shardshuffle=False).decode("pil"))
     assert len(samples) == len(SUCCESSES)
     for sample in samples:
         about = sample["json"]

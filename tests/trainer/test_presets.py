@@ -50,7 +50,7 @@ def test_a_short_run_warms_up_for_a_tenth_of_it_unless_told() -> None:
     ("preset", "settings", "word"),
     [
         ("datacomp", {}, "datacomp-small"),
-        ("smoke", {"samples_seen": 255}, "--samples-seen 255"),
+        ("smoke", {"samples_seen": 127}, "--samples-seen 127"),
         ("clipa-b16-full-size", {}, "--init RUN"),
     ],
 )

@@ -2,6 +2,7 @@ import io
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -109,7 +110,7 @@ def test_a_warning_is_given_once_and_only_by_the_first_rank(capsys: pytest.Captu
 
 def test_without_a_terminal_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("curation.trainer.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("curation.trainer.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr("sys.stderr", out := io.StringIO())
     with Display("run", 5120, 256, shown=True) as display:
         for now[0] in (1.0, 61.0, 62.0, 122.0):

@@ -39,7 +39,9 @@ def pretend(monkeypatch, *, gpus, **torchrun):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: told.update(device=device))
     monkeypatch.setattr(
-        torch.distributed, "init_process_group", lambda kind, device_id: told.update(kind=kind, id=device_id)
+        torch.distributed,
+        "init_process_group",
+        lambda kind, device_id, timeout: told.update(kind=kind, id=device_id),
     )
     for name, value in torchrun.items():
         monkeypatch.setenv(name, str(value))

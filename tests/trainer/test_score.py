@@ -155,7 +155,7 @@ def test_workers_and_ranks_make_no_difference(tmp_path, checkpoint, shards, monk
 
     monkeypatch.setattr(score.processes, "start", lambda: rank(0))
     monkeypatch.setattr(score.processes, "stop", lambda ranks: None)
-    monkeypatch.setattr(score.time, "sleep", second_rank)
+    monkeypatch.setattr(score, "time", SimpleNamespace(sleep=second_rank))  # not the one of other threads
     assert run(checkpoint, shards, tmp_path / "c").shards == 2
     begun = ["_index", "_scores.json"]
     assert order == [(0, begun), (1, ["00000.parquet", *begun])]
