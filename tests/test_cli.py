@@ -115,3 +115,11 @@ def test_a_java_that_spark_cannot_use(tmp_path):
     assert "class file version 61.0" in words.read_text()
     words.unlink()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_job_of_the_trainer_without_torch(tmp_path):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise ModuleNotFoundError('No module', name='torch')")
+    result = run("train", "--shards", "x.tar", "--output", tmp_path / "run", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert_refused(result, "torch is not installed; make trainer brings it, or pip install 'curation.train.'")
+    assert not (tmp_path / "run").exists()

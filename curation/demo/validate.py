@@ -25,13 +25,13 @@ PICTURES = 60
 
 SAMPLES_SEEN, BATCH_SIZE = 24_000, 120
 
-READING = """
-How to read this: the model has seen nothing but the demo's pictures with the texts of its pages, and is asked
-which of eight class names fits drawings that it has never seen. The zero-shot figure says what it learnt from
-texts, the linear probe how good its features are. Many texts of this small web are alike ("image", "free
-photo"), so that their pictures count as mismatches of one another: that is what the note on repeated texts
-means, and what a smaller t cures. A single run tells nothing about small differences: jobs/compare.py trains
-several data sets with several seeds and says which differences are noise."""
+READING = (
+    "\nHow to read this: the model has seen nothing but the demo's pictures with the texts of their pages, "
+    "and is asked which of eight names fits drawings that it never saw. Zero-shot is what it learnt from "
+    "texts; the linear probe says how good its features are. Rare shapes come last: the rank correlation "
+    "holds accuracy against how many texts name a class. Single runs tell nothing about small differences; "
+    "jobs/compare.py trains several data sets with several seeds and says which differences are noise."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from curation.trainer.loop import Trained
 from curation.trainer.progress import Point, warnings
 from curation.trainer.published import nearest
-from curation.trainer.train import Trained
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _WIDTH = 48

@@ -21,8 +21,9 @@ from curation.trainer.evaluation.datasets import find_datasets
 from curation.trainer.evaluation.evaluate import evaluate
 from curation.trainer.evaluation.metrics import Classified, Outcomes
 from curation.trainer.evaluation.result import DatasetResult, Result, read_outcomes, read_result
+from curation.trainer.loop import Trained
 from curation.trainer.published import nearest
-from curation.trainer.train import Trained, train
+from curation.trainer.train import train
 
 COMPARISON = "comparison.json"
 RUNS, RESULT = "runs", "result.json"

@@ -17,7 +17,9 @@ from safetensors.torch import load_file
 
 from curation.config import Train
 from curation.errors import InputError
+from curation.lock import lock
 from curation.trainer import checkpoint
+from curation.trainer.loop import Run
 from curation.trainer.progress import read_metrics
 from curation.trainer.train import CONFIG, train
 from tests.conftest import ROOT
@@ -75,14 +77,14 @@ def stopped_after(config: Train, batches: int, monkeypatch: pytest.MonkeyPatch) 
     """Run until so many batches are trained on, and no further."""
     with monkeypatch.context() as patch:
         count = iter(range(1000))
-        one_step = train.__globals__["_Run"]._one_step
+        one_step = Run._one_step
 
         def step(run: object, *arguments: object) -> object:
             if next(count) == batches:
                 raise KeyboardInterrupt
             return one_step(run, *arguments)
 
-        patch.setattr("curation.trainer.train._Run._one_step", step)
+        patch.setattr("curation.trainer.loop.Run._one_step", step)
         with pytest.raises(KeyboardInterrupt):
             train(config)
 
@@ -180,13 +182,26 @@ def test_what_cannot_be_is_one_line_and_leaves_no_run(config: Train, change: dic
     assert not Path(config.output).exists()
 
 
-def test_a_loss_that_is_no_number_stops_the_run(config: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bad", [(math.nan, 1.0), (1.0, math.inf)])
+def test_a_loss_that_is_no_number_stops_the_run(
+    config: Train, monkeypatch: pytest.MonkeyPatch, bad: tuple[float, float]
+) -> None:
     monkeypatch.setattr(
-        "curation.trainer.train.learning_rate", lambda step, **_: math.nan if step == 3 else 1e-3
+        "curation.trainer.loop.Run._one_step",
+        lambda run, batch, number, rate: map(torch.tensor, bad if number == 3 else (2.0, 1.0)),
     )
-    with pytest.raises(InputError, match="not a number at step 5"):
+    with pytest.raises(InputError, match="not a number at step 4"):
         train(config)
-    assert checkpoint.latest(Path(config.output)).name in ("000000000032", "000000000064")
+    assert checkpoint.latest(Path(config.output)).name == "000000000032"
+
+
+def test_of_two_runs_in_one_folder_the_later_is_refused(config: Train) -> None:
+    index = Path(config.output) / "index"
+    with lock(Path(config.output)):
+        index.mkdir()  # the earlier one is not far yet
+        with pytest.raises(InputError, match="another run is at work"):
+            train(config)
+    assert index.is_dir()
 
 
 def test_corrupt_samples_are_told(make_shards: object, config: Train, tmp_path: Path) -> None:
@@ -198,6 +213,22 @@ def test_corrupt_samples_are_told(make_shards: object, config: Train, tmp_path: 
     trained = train(replace(config, shards=(str(folder),)))
     replaced = sum(point.replaced.get("bad_image", 0) for point in trained.points)
     assert replaced >= 3 * (96 // 40)
+
+
+def test_online_balancing_draws_anew_in_every_epoch(
+    make_shards: object, config: Train, tmp_path: Path
+) -> None:
+    from tests.trainer.conftest import rows_of
+
+    folder = make_shards(tmp_path / "uncut", rows_of(range(48)))
+    (folder / "_run.json").write_text(json.dumps({"facts": {"online": True}}))
+    losses = {}
+    for online in (False, True):
+        run = replace(config, shards=(str(folder),), online=online, output=f"{config.output}-{online}")
+        losses[online] = [point.loss for point in train(run).points]
+    assert losses[True] != losses[False]
+    with pytest.raises(InputError, match="another online"):
+        train(replace(config, shards=(str(folder),), online=False, output=f"{config.output}-True"))
 
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "HF_HUB_OFFLINE": "1"}
