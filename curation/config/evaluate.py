@@ -31,12 +31,15 @@ class Evaluate:
         bool, flag("Also fit linear probes, on data sets that have a train/ beside their test/.")
     ] = False
     batch_size: Annotated[int, flag("Images, or texts, encoded at once.")] = 256
-    workers: Annotated[int, flag("Processes that decode images; 0 decodes in the main one.")] = 4
+    workers: Annotated[
+        int | None,
+        flag("Processes that decode images; 0 decodes in the main one.", default="one a core, 4 at the most"),
+    ] = None
     precision: Annotated[
         Literal["fp32", "bf16"], flag("Of the model's arithmetic; results are compared at the same one.")
     ] = "fp32"
     seed: Annotated[int, flag("Of the resampled images behind the intervals, and of the probe's split.")] = 0
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.workers < 0:
+        if self.batch_size < 1 or (self.workers or 0) < 0:
             raise InputError("--batch-size must be positive, and --workers must not be negative")

@@ -22,10 +22,13 @@ class Score:
     output: Annotated[str, flag("The SCORES folder to make, or to go on with.")]
     embeddings: Annotated[bool, flag("Write the embeddings too, as float16.")] = False
     batch_size: Annotated[int, flag("Images at once, on each device.")] = 256
-    workers: Annotated[int, flag("Processes that read and decode, for each device.")] = 4
+    workers: Annotated[
+        int | None,
+        flag("Processes that read and decode, for each device.", default="one a core, 4 at the most"),
+    ] = None
 
     def __post_init__(self) -> None:
-        for name, least in {"batch_size": 1, "workers": 0}.items():
-            if getattr(self, name) < least:
-                spelt = "--" + name.replace("_", "-")
-                raise InputError(f"{spelt} is {getattr(self, name)}; it must be at least {least}")
+        if self.batch_size < 1:
+            raise InputError(f"--batch-size is {self.batch_size}; it must be at least 1")
+        if self.workers is not None and self.workers < 0:
+            raise InputError(f"--workers is {self.workers}; it must be at least 0")

@@ -100,7 +100,7 @@ def _evaluate(config: Compare, run: Trained, names: set[str]) -> Path:
             datasets=config.datasets,
             output=str(path),
             counts=config.counts,
-            workers=config.workers if config.workers is not None else 1,
+            workers=config.workers,
             seed=_RESAMPLING_SEED,
         )
     )

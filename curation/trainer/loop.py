@@ -1,7 +1,6 @@
 """The training loop: batches in, steps, points of metrics and checkpoints out."""
 
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from curation.trainer.models import Model
 from curation.trainer.optimizer import adamw, clamp_scale, learning_rate
 from curation.trainer.presets import Recipe
 from curation.trainer.progress import LINES, Display, Meter, Metrics, Point
-from curation.trainer.ranks import Ranks
+from curation.trainer.ranks import Ranks, workers
 from curation.trainer.step import Step
 
 _CHECKPOINTS = 10  # in a run, unless told otherwise
@@ -194,8 +193,6 @@ def _precision(config: Train, ranks: Ranks) -> str:
 
 
 def _workers(config: Train, ranks: Ranks) -> int:
-    if config.workers is not None:
-        return config.workers
     if ranks.device.type != "cuda":
-        return 1
-    return max(1, min(_GPU_WORKERS, len(os.sched_getaffinity(0)) // max(1, torch.cuda.device_count())))
+        return workers(config.workers, most=1)
+    return workers(config.workers, most=_GPU_WORKERS, sharing=torch.cuda.device_count())

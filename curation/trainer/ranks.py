@@ -105,6 +105,17 @@ def stop(ranks: Ranks) -> None:
         distributed.destroy_process_group()
 
 
+def workers(asked: int | None, *, most: int, sharing: int = 1) -> int:
+    """How many processes are to decode images for this one.
+
+    Args:
+        asked: what the user wants; None: one a core.
+        most: how many there are at the most, unless the user wants more.
+        sharing: processes that share the cores.
+    """
+    return asked if asked is not None else max(1, min(most, len(os.sched_getaffinity(0)) // sharing))
+
+
 def _messages(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
     """Cut the tensors, in their order, into lists of at most `_MESSAGE_BYTES`, or of one that is larger."""
     message: list[torch.Tensor] = []

@@ -29,6 +29,7 @@ from curation.trainer.ranks import Ranks
 from curation.trainer.scores import IDENTITY, ShardScores, read_facts, table_path
 
 _SEMANTICS = 1
+_WORKERS = 4
 _PATIENCE_SECONDS = 1.0
 _INDEX, _NEW_INDEX = "_index", "_index-new"
 _OTHER = {  # what the scores in a folder are of, when this differs
@@ -84,7 +85,7 @@ def score(config: Score) -> Scored | None:
             model,
             precision="bf16" if ranks.device.type == "cuda" else "fp32",
             batch_size=config.batch_size,
-            workers=config.workers,
+            workers=processes.workers(config.workers, most=_WORKERS),
         )
         if ranks.is_first:
             _claim(config, output, encoder)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from curation.errors import InputError
-from curation.trainer.ranks import Ranks, _messages, start, stop
+from curation.trainer.ranks import Ranks, _messages, start, stop, workers
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
@@ -129,3 +129,9 @@ def as_rank():
 
 if __name__ == "__main__":
     as_rank()
+
+
+def test_workers_are_one_a_core_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(32)))
+    assert [workers(None, most=12, sharing=sharing) for sharing in (1, 4, 64)] == [12, 8, 1]
+    assert [workers(asked, most=4) for asked in (0, 7)] == [0, 7]

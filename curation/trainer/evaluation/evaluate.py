@@ -17,7 +17,9 @@ from curation.trainer.evaluation.metrics import Associated, Classified, Outcomes
 from curation.trainer.evaluation.result import ClassAccuracy, DatasetResult, Probed, Result, write_result
 from curation.trainer.evaluation.table import average, families
 from curation.trainer.models import load
+from curation.trainer.ranks import workers
 
+_WORKERS = 4
 _PACKAGES = ("curation", "numpy", "open_clip_torch", "pillow", "torch", "torchvision")
 
 
@@ -39,7 +41,7 @@ def evaluate(config: Any) -> Result:
     counts = Counts.open(config.counts) if config.counts else None
     model = load(config.checkpoint, device="cuda" if torch.cuda.is_available() else "cpu")
     model.module.eval()
-    encoder = Encoder(model, config.precision, config.batch_size, config.workers)
+    encoder = Encoder(model, config.precision, config.batch_size, workers(config.workers, most=_WORKERS))
     found: list[tuple[DatasetResult, Outcomes]] = []
     for dataset in counted(datasets, "evaluate", len(datasets)):
         found.append(_measure(encoder, dataset, counts=counts, with_probe=config.probe, seed=config.seed))
