@@ -138,8 +138,8 @@ def clean_title(raw: bytes, *, colons: bool = True) -> str | None:
         return None
     if ":" in title and (not colons or title.split(":")[0].strip().lower() in _NAMESPACES):
         return None
-    # Not `upper`, which changes ß and Georgian letters, as MediaWiki does not.
-    first = title[:1].title()
+    # Not `upper`, which changes ß and Georgian letters, as MediaWiki does not; `title` changes the capital Ǆ.
+    first = title[:1] if title[:1].isupper() else title[:1].title()
     title = first + title[1:] if len(first) == 1 else title
     return None if title in _NO_ARTICLE else title
 

@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curation.errors import InputError
@@ -230,6 +230,7 @@ TITLES = st.lists(PIECES, max_size=12).map("".join)
 
 
 @given(title=TITLES, colons=st.booleans())
+@example(title="ǄǇ", colons=True)
 def test_titles_as_by_a_slow_cleaner(title: str, colons: bool) -> None:
     raw = title.encode()
     try:
