@@ -88,8 +88,7 @@ class Run:
             state = checkpoint.restore(last, self._model, self._optimizer)
             done = state["samples_seen"] // self._recipe.batch_size
         metrics = Metrics(self._folder, done * self._recipe.batch_size, written=self._ranks.is_first)
-        if done < self._steps:
-            self._train(done, metrics)
+        self._train(done, metrics)
         last = checkpoint.latest(self._folder)
         if not self._ranks.is_first or last is None:
             return None

@@ -18,9 +18,11 @@ from safetensors.torch import load_file
 from curation.config import Train
 from curation.errors import InputError
 from curation.lock import lock
-from curation.trainer import checkpoint
+from curation.trainer import checkpoint, models
+from curation.trainer.data.loader import micro_batches
 from curation.trainer.loop import Run
 from curation.trainer.progress import read_metrics
+from curation.trainer.step import Step
 from curation.trainer.train import CONFIG, train
 from tests.conftest import ROOT
 
@@ -71,6 +73,65 @@ def test_the_learning_rate_rises_and_falls_to_nothing(config: Train) -> None:
     assert rates[:3] == pytest.approx([5e-3, 1e-2, 1e-2])
     assert rates[2] > rates[3] > rates[4] > rates[5] > 0
     assert rates[5] == pytest.approx(1e-2 * 0.5 * (1 + math.cos(math.pi * 3 / 4)))
+
+
+def test_nothing_is_learnt_at_a_learning_rate_of_nothing(
+    config: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.trainer.loop.learning_rate", lambda step, **_: 0.0)
+    train(replace(config, seed=5))
+    begun = models.create(config.model, seed=5).module.state_dict()
+    assert all(torch.equal(value, begun[name]) for name, value in weights(config.output).items())
+
+
+@pytest.mark.parametrize(("preset", "norm"), [("smoke", 1.0), ("datacomp-small", math.inf)])
+def test_gradients_are_clipped_as_the_preset_says(
+    config: Train, monkeypatch: pytest.MonkeyPatch, preset: str, norm: float
+) -> None:
+    clip, norms = torch.nn.utils.clip_grad_norm_, set()
+    monkeypatch.setattr(
+        "torch.nn.utils.clip_grad_norm_", lambda parameters, at: norms.add(at) or clip(parameters, at)
+    )
+    train(replace(config, preset=preset))
+    assert norms == {norm}
+
+
+@pytest.mark.parametrize(("preset", "smallest"), [("smoke", 0.5), ("datacomp-small", 0.9)])
+def test_crops_are_as_the_preset_says(
+    config: Train, monkeypatch: pytest.MonkeyPatch, preset: str, smallest: float
+) -> None:
+    told = {}
+    monkeypatch.setattr(
+        "curation.trainer.loop.micro_batches",
+        lambda order, **settings: told.update(settings) or micro_batches(order, **settings),
+    )
+    train(replace(config, preset=preset))
+    assert told["smallest_crop"] == smallest
+
+
+def test_a_step_is_told_what_the_user_says(config: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {}
+    monkeypatch.setattr(
+        "curation.trainer.loop.Step",
+        lambda model, ranks, **settings: told.update(settings) or Step(model, ranks, **settings),
+    )
+    train(replace(config, seed=5, precision="bf16", checkpoint_activations=True))
+    assert (told["seed"], told["precision"], told["checkpoint_activations"]) == (5, "bf16", True)
+    assert told["compile"] is False
+
+
+def test_a_long_run_has_a_point_now_and_then_and_before_every_checkpoint(
+    config: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.trainer.loop.LINES", 1)
+    assert [point.samples_seen for point in train(config).points] == [32, 64, 96]
+
+
+def test_the_logit_scale_is_held_below_a_hundred(config: Train, tiny: Path, tmp_path: Path) -> None:
+    content = json.loads(tiny.read_text()) | {"init_logit_scale": 6.0}
+    (tmp_path / "hot.json").write_text(json.dumps(content))
+    trained = train(replace(config, model=str(tmp_path / "hot.json"), learning_rate=1e-9))
+    assert [point.logit_scale for point in trained.points] == pytest.approx([100.0] * 6)
 
 
 def stopped_after(config: Train, batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +221,8 @@ def test_going_on_from_other_weights(config: Train) -> None:
     train(onwards)
     before, after = weights(config.output), weights(onwards.output)
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    with pytest.raises(InputError, match="another init"):
+        train(replace(onwards, init=None))
     larger = replace(onwards, output=config.output + "-larger", image_size=64)
     train(larger)
     assert weights(larger.output)["visual.positional_embedding"].shape[0] == 17
