@@ -2,8 +2,10 @@
 
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +18,13 @@ from curation.core.balancing import entry_probability, keep_probability
 from curation.core.identity import uniform
 from curation.core.matcher import Matcher
 from curation.errors import InputError
-from curation.trainer.compare import COMPARISON, compare
+from curation.trainer.compare import COMPARISON, _parts, compare
 from curation.trainer.differences import BETTER, NO_VERDICT, NOISE, score
 from curation.trainer.differences import compare as hold_against
 from curation.trainer.evaluation.classfolders import convert
-from curation.trainer.evaluation.result import read_outcomes
+from curation.trainer.evaluation.counts import Counts, EntryCount
+from curation.trainer.evaluation.metrics import Classified
+from curation.trainer.evaluation.result import read_outcomes, read_result, write_result
 
 COLOURS = {
     "red": (200, 60, 60),
@@ -146,6 +150,7 @@ def test_balancing_helps_the_tail_beyond_the_noise(comparison: dict) -> None:
     assert row["verdict"] == BETTER, row
     assert row["value"] > 0.05
     assert 0 < row["low"] < row["value"] < row["high"]
+    assert row["value"] > differences(comparison)["balanced", "head"]["value"] + 0.05
 
 
 def test_the_same_data_with_other_seeds_is_noise(comparison: dict, config: Compare) -> None:
@@ -179,6 +184,43 @@ def test_what_is_done_is_not_done_again(comparison: dict, config: Compare) -> No
     assert json.loads((Path(config.output) / COMPARISON).read_text()) == comparison
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert {path: path.stat().st_mtime_ns for path in results} == results
+
+
+def test_head_and_tail_are_of_the_entries(comparison: dict) -> None:
+    """A model that knows the heads alone is right on them and wrong on the tail."""
+    labels = np.tile(np.arange(9, dtype=np.int32), 30)
+    outcomes = Classified(labels, np.where(labels < 3, labels, 0).astype(np.int32), labels < 3, labels * 0)
+    names = [SimpleNamespace(name=name) for name in COLOURS]
+    counts = Counts({name: EntryCount(9, 9, name in HEADS) for name in COLOURS})
+    parts = _parts(SimpleNamespace(classes=names), outcomes, counts)
+    values = {
+        name: score("accuracy", [outcomes], seed=0, members=part).values[0] for name, part in parts.items()
+    }
+    assert values == pytest.approx({"all": 3 / 9, "head": 1, "tail": 0})
+    assert _parts(SimpleNamespace(classes=names), outcomes, None) == {"all": None}
+
+
+def test_results_of_other_images_are_not_compared(comparison: dict, config: Compare, tmp_path: Path) -> None:
+    """A data set that lost an image between the runs of two arms."""
+    output = tmp_path / "comparison"
+    shutil.copytree(config.output, output)
+    path = output / "runs" / "pool-seed-0" / "result.json"
+    outcomes = {
+        name: Classified(**{field: values[1:] for field, values in vars(kept).items()})
+        for name, kept in read_outcomes(path).items()
+    }
+    result = read_result(path)
+    moved = replace(result, checkpoint=result.checkpoint.replace(config.output, str(output)))
+    write_result(path, moved, outcomes)
+    with pytest.raises(InputError, match="has changed between the runs"):
+        compare(replace(config, output=str(output), seeds=(0,)))
+
+
+def test_an_arm_is_balanced_online_where_that_is_asked_for(config: Compare, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="online balancing needs shards that nothing was cut from"):
+        compare(
+            replace(config, online=("balanced",), output=str(tmp_path / "c"), seeds=(0,), samples_seen=60)
+        )
 
 
 def test_one_seed_gives_no_verdict(comparison: dict, config: Compare) -> None:
