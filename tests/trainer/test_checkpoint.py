@@ -74,6 +74,7 @@ def test_saving_again_replaces(tmp_path: Path, model: models.Model) -> None:
     checkpoint.save(tmp_path, model, optimizer, {"samples_seen": 1})
     step(model, optimizer, 1)
     folder = checkpoint.save(tmp_path, model, optimizer, {"samples_seen": 1})
+    assert list(folder.parent.iterdir()) == [folder]
     assert torch.equal(models.load(str(folder)).module.visual.conv1.weight, model.module.visual.conv1.weight)
 
 
