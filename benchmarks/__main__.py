@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import downloading, extraction, matching, ready, report, stages, training, vocabulary
+from benchmarks import downloading, extraction, matching, planted, ready, report, stages, training, vocabulary
 
 BENCHMARKS = {
     "matching": matching.run,
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "download-dead-hosts": downloading.dead_hosts,
     "download-memory": downloading.memory,
     "training": training.run,
+    "planted": planted.run,
 }
 
 if __name__ == "__main__":
