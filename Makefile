@@ -6,10 +6,10 @@ TRAINER := .venv/trainer
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install trainer demo notebooks validate test check bench constraints clean
+.PHONY: help install trainer demo notebooks validate test dist cluster-test cluster-test-all check bench constraints clean
 
 help:  ## say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 install: $(INSTALLED)  ## make .venv with the project and its tools
 
@@ -34,7 +34,23 @@ validate: demo trainer  ## train a tiny model on what the demo made
 	$(BIN)/python -m curation.demo.validate --output demo
 
 test: trainer  ## run the tests, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --ignore tests/cluster
+
+dist: install  ## the wheel, and an environment for the workers of a cluster, into dist/
+	rm -rf dist
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv --without-pip dist/env
+	$(BIN)/pip --python dist/env/bin/python install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	$(BIN)/pip --python dist/env/bin/python uninstall --quiet --yes pyspark py4j  # every cluster has its own
+	dist/env/bin/python -m curation.core.ready  # compiles the kernels into the environment
+	tar --create --directory dist/env . | gzip -1 > dist/env.tar.gz
+	rm -rf dist/env
+
+cluster-test: dist trainer  ## a Spark cluster on loopback: every job, and two faults
+	$(BIN)/python -m pytest tests/cluster -m 'not long'
+
+cluster-test-all: dist trainer  ## all faults, in the middle of every step
+	$(BIN)/python -m pytest tests/cluster
 
 check: install  ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check --quiet .
@@ -52,4 +68,4 @@ constraints: install  ## resolve constraints.txt anew (needs the network)
 		--constraint constraints.in --upgrade --output-file constraints.txt
 
 clean:  ## remove what make made
-	rm -rf .venv demo
+	rm -rf .venv demo dist

@@ -1,12 +1,7 @@
 """The kernel against the obvious search, where hashing, growing and blocks could go wrong."""
 
-import os
 import random
 import re
-import subprocess
-import sys
-import tarfile
-from pathlib import Path
 
 import ahocorasick_rs
 import numpy as np
@@ -15,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import curation
 from curation.core import word_trie
 from curation.core.matcher import Matcher
 from curation.core.text import space
@@ -186,61 +180,3 @@ def half_a_million(entries, texts):
     while len(found) < 510_000:
         found.setdefault(" ".join(rng.choices(words, k=2)))
     return [entry for entry in found if entry and not re.search(r"[\r\n]", entry)][:500_000]
-
-
-CODE = """
-from curation.core import word_trie
-from curation.core.matcher import Matcher
-print(word_trie.__file__)
-print(Matcher(["cat", "hot dog"]).match(__import__("pyarrow").array(["a hot dog"])).to_pylist())
-"""
-
-
-def run_kernel(path, home):
-    """Match in a process of its own that sees only this copy of the library, and tell what its cache did."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    env |= {"PYTHONPATH": str(path), "HOME": home, "XDG_CACHE_HOME": home, "NUMBA_DEBUG_CACHE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", CODE], env=env, cwd=path, capture_output=True, text=True, check=True
-    )
-    assert str(path) in done.stdout
-    assert done.stdout.endswith("[[1]]\n")
-    return done.stdout
-
-
-def unpack(archive, folder):
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
-    return folder
-
-
-def test_compiled_code_travels_in_an_archive(tmp_path):
-    """As in `spark-submit --archives`: unpacked elsewhere, with other times, where there is no home."""
-    archive = tmp_path / "library.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(Path(curation.__file__).parent, "curation", filter=without_cache)
-    built = unpack(archive, tmp_path / "built")
-    assert "data saved" in run_kernel(built, "/dev/null")
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(built / "curation", "curation", filter=with_other_times)
-    said = run_kernel(unpack(archive, tmp_path / "elsewhere"), "/dev/null")
-    assert said.count("data loaded") == 2
-    assert "data saved" not in said
-
-
-def test_without_a_folder_for_compiled_code_it_is_compiled_each_time(tmp_path):
-    archive = tmp_path / "library.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(Path(curation.__file__).parent, "curation", filter=without_cache)
-    copy = unpack(archive, tmp_path / "copy")
-    (copy / "curation" / "core" / "__pycache__").write_text("no folder")
-    assert "[cache]" not in run_kernel(copy, "/dev/null")
-
-
-def without_cache(member):
-    return None if "__pycache__" in member.name else member
-
-
-def with_other_times(member):
-    member.mtime = 1_000_000_000
-    return member
