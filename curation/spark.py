@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -13,9 +14,14 @@ from pathlib import Path
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from curation.core.sizing import Sizing, memory_overhead
 from curation.errors import InputError
 
 _GIB = 2**30
+_RESERVING = ("yarn", "k8s://")
+"""Masters that give an executor a bound for all of its memory."""
+_EXECUTORS_SECONDS = 30.0
+_SETTLED_SECONDS = 2.0
 
 
 class Session:
@@ -24,7 +30,7 @@ class Session:
     Steps take it in place of a session, so that bad input and finished work cost no start of Spark.
 
     Args:
-        name: of the application.
+        name: of the application: the job's, for the memory that its Python processes take.
         master: Spark master URL; None leaves it to spark-submit, or to all local cores.
         log: file that takes what the JVM and the workers print; None leaves it on the terminal.
     """
@@ -66,14 +72,27 @@ class Session:
         if self._master is not None:
             conf.setMaster(self._master)
         conf.setIfMissing("spark.master", "local[*]")
-        for key, value in _defaults(self._name, str(conf.get("spark.master"))).items():
+        for key, value in _defaults(self._name, conf).items():
             conf.setIfMissing(key, value)
-        return SparkSession.builder.config(conf=conf).getOrCreate()
+        spark = SparkSession.builder.config(conf=conf).getOrCreate()
+        _await_executors(spark)
+        return spark
+
+
+def is_local(spark: SparkSession) -> bool:
+    """Whether the driver does all the work."""
+    return _is_local(str(spark.sparkContext.master))
+
+
+def cores(spark: SparkSession) -> int:
+    """Cores that there are for tasks, or will be: executors that come when they are needed count."""
+    return max(spark.sparkContext.defaultParallelism, _promised_cores(spark.sparkContext.getConf()))
 
 
 def settings(spark: SparkSession) -> dict[str, str]:
     """The settings of a session that a run record keeps."""
-    return {
+    chosen = {key: spark.conf.get(key) or "" for key in Sizing(input_bytes=0, cores=1).settings()}
+    return chosen | {
         key: value
         for key, value in sorted(spark.sparkContext.getConf().getAll())
         if key.startswith(("spark.master", "spark.sql.", "spark.executor.", "spark.driver.memory"))
@@ -82,16 +101,21 @@ def settings(spark: SparkSession) -> dict[str, str]:
     }
 
 
-def _defaults(name: str, master: str) -> dict[str, str]:
-    alone = {
+def _defaults(name: str, conf: SparkConf) -> dict[str, str]:
+    master = str(conf.get("spark.master"))
+    special = {}
+    if _is_local(master):
         # A driver that works alone has no business on the network, and laptops change their host names.
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        # Spark's 200 are for clusters; here they would cost more than the work.
-        "spark.sql.shuffle.partitions": str(4 * (os.cpu_count() or 1)),
-    }
-    return (alone if _is_local(master) else {}) | {
-        "spark.app.name": name,
+        special = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    elif master.startswith(_RESERVING) and not conf.contains("spark.executor.memoryOverheadFactor"):
+        in_bytes = SparkContext._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes  # type: ignore
+        special["spark.executor.memoryOverhead"] = memory_overhead(
+            name,
+            cores=int(str(conf.get("spark.executor.cores", "1"))),
+            heap_bytes=int(in_bytes(conf.get("spark.executor.memory", "1g"))),
+        )
+    return special | {
+        "spark.app.name": f"curation {name}",
         "spark.log.level": "WARN",
         "spark.ui.enabled": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
@@ -99,6 +123,34 @@ def _defaults(name: str, master: str) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.speculation": "false",
     }
+
+
+def _await_executors(spark: SparkSession) -> None:
+    """Wait until the executors of a cluster have come, for steps are cut by their cores.
+
+    Where nothing says how many there will be, until no more come.
+    """
+    context = spark.sparkContext
+    if is_local(spark):
+        return
+    spark.range(1).count()  # the first one is there
+    started = settled = time.monotonic()
+    known, promised = context.defaultParallelism, _promised_cores(context.getConf())
+    while known < promised or (not promised and time.monotonic() < settled + _SETTLED_SECONDS):
+        if time.monotonic() > started + _EXECUTORS_SECONDS:
+            return
+        time.sleep(0.1)
+        if context.defaultParallelism != known:
+            known, settled = context.defaultParallelism, time.monotonic()
+
+
+def _promised_cores(conf: SparkConf) -> int:
+    """Cores that the settings ask the cluster for; 0 where they leave it to the cluster."""
+    dynamic = conf.get("spark.dynamicAllocation.enabled") == "true"
+    executors = conf.get("spark.dynamicAllocation.maxExecutors" if dynamic else "spark.executor.instances")
+    if executors is None:
+        return int(str(conf.get("spark.cores.max", "0")))
+    return int(executors) * int(str(conf.get("spark.executor.cores", "1")))
 
 
 def _is_local(master: str) -> bool:

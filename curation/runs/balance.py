@@ -17,7 +17,7 @@ from curation.log import announce, progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
 from curation.report.datacard import Outcome, datacard, entry_counts
 from curation.runs.match import Counts, count_entries
-from curation.runs.tables import made_with, read_tables, write_kept, write_profile
+from curation.runs.tables import fit, made_with, read_tables, write_kept, write_profile
 from curation.runs.threshold import Sizes, by_language, choose, require_settings, size_curve
 from curation.schemas import CURATED_COUNTS
 from curation.spark import Session
@@ -62,7 +62,9 @@ def _balance(session: Session, attempt: Attempt, sources: Sequence[RunRecord], c
     require_settings(lists, config, sum(source.rows["out"] for source in sources))
     attempt.begin()
     spark = session()
-    matches = read_tables(spark, *(source.folder / "pairs" for source in sources))
+    tables = [source.folder / "pairs" for source in sources]
+    fit(spark, "balance", *tables)
+    matches = read_tables(spark, *tables)
     dropped: dict[str, int] = {}
     if config.texts_per_image == "one":
         matches, dropped = _one_text(matches, attempt, config)

@@ -33,7 +33,7 @@ from curation.runs.shards import (
     take_back,
     tally,
 )
-from curation.runs.tables import made_with, read_tables, write_profile
+from curation.runs.tables import fit, made_with, read_tables, write_profile
 from curation.runs.takedown import PENDING
 from curation.spark import Session
 from curation.stages.images import images, uncut
@@ -103,6 +103,7 @@ def _download(
 ) -> RunRecord:
     if not (attempt.scratch / IMAGES).is_dir():
         attempt.begin()
+        fit(spark, "shard", curated.folder / "pairs")
         with progress(spark, "shard"):
             pairs = read_tables(spark, curated.folder / "pairs")
             if curated.job in _UNCUT:

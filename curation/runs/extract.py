@@ -25,9 +25,9 @@ from curation.crawl.pairs import Rules
 from curation.errors import InputError
 from curation.log import progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
-from curation.runs.tables import made_with, read_tables, write_kept, write_profile
+from curation.runs.tables import fit, made_with, read_tables, write_kept, write_profile
 from curation.schemas import FILES
-from curation.spark import Session
+from curation.spark import Session, cores
 from curation.stages.deduplicate import deduplicate
 from curation.stages.exclude import IN_OTHER_POOL, exclude
 from curation.stages.read import read
@@ -38,6 +38,7 @@ DUPLICATE = "duplicate"
 GROUP_FILES = 1000
 """Files that are committed together: what a killed run has to read again at the most."""
 _GROUPS_AT_ONCE = 2
+"""At the least, so that a group's last files leave no core idle; more for thousands of cores."""
 _ROWS = "rows"
 
 
@@ -75,6 +76,7 @@ def extract(session: Session, config: Extract) -> list[RunRecord]:
         spark = session()
         with progress(spark, "extract"):
             ledger = _read_files(spark, attempt, [file.path for file in files], reading, config.connections)
+        fit(spark, "de-duplicate", attempt.scratch / _ROWS, *(other.folder / "pairs" for other in others))
         with progress(spark, "de-duplicate"):
             rows, dropped = _write_pairs(spark, attempt, others)
         write_profile(read_tables(spark, attempt.folder / "pairs"), attempt.folder)
@@ -140,14 +142,15 @@ def _read_files(
     spark: SparkSession, attempt: Attempt, paths: Sequence[str], reading: Reading, connections: int
 ) -> pa.Table:
     """One pass over the files that are not read yet: candidates into the attempt, and the ledger of all."""
-    pool = ThreadPoolExecutor(_GROUPS_AT_ONCE)  # so that a group's last files leave no core idle
+    at_once, tasks = _at_once(spark, paths, connections)
+    pool = ThreadPoolExecutor(at_once)
     try:
         jobs = []
         for first in range(0, len(paths), GROUP_FILES):
             folder = attempt.scratch / _ROWS / f"group={first // GROUP_FILES}"
             if not folder.is_dir():
                 group = paths[first : first + GROUP_FILES]
-                jobs.append(pool.submit(_read_group, spark, folder, group, reading, connections))
+                jobs.append(pool.submit(_read_group, spark, folder, group, reading, tasks))
         for job in as_completed(jobs):
             job.result()
     finally:
@@ -158,14 +161,19 @@ def _read_files(
     return ledger
 
 
+def _at_once(spark: SparkSession, paths: Sequence[str], connections: int) -> tuple[int, int]:
+    """How many groups of files are read at once, and in how many tasks each: of web servers, few."""
+    if any(path.startswith(("http://", "https://")) for path in paths):
+        return _GROUPS_AT_ONCE, max(1, connections // _GROUPS_AT_ONCE)
+    return max(_GROUPS_AT_ONCE, -(-_GROUPS_AT_ONCE * cores(spark) // GROUP_FILES)), GROUP_FILES
+
+
 def _read_group(
-    spark: SparkSession, folder: Path, paths: Sequence[str], reading: Reading, connections: int
+    spark: SparkSession, folder: Path, paths: Sequence[str], reading: Reading, tasks: int
 ) -> None:
     """Read some files; their rows are there as a whole or not at all."""
-    remote = any(path.startswith(("http://", "https://")) for path in paths)
-    tasks = min(len(paths), max(1, connections // _GROUPS_AT_ONCE)) if remote else len(paths)
     rows = read(
-        spark.range(0, len(paths), 1, tasks),
+        spark.range(0, len(paths), 1, min(len(paths), tasks)),
         paths=paths,
         reader=partial(read_file, reading=reading),
         schema=ROWS,

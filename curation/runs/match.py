@@ -13,7 +13,7 @@ from curation.config import Match
 from curation.errors import InputError
 from curation.log import progress
 from curation.record import Attempt, Identity, RunRecord, claim, read_record
-from curation.runs.tables import made_with, read_tables, write_kept, write_profile
+from curation.runs.tables import fit, made_with, read_tables, write_kept, write_profile
 from curation.schemas import MATCH_COUNTS
 from curation.spark import Session
 from curation.stages.count import count
@@ -67,6 +67,7 @@ def _match(
 ) -> RunRecord:
     attempt.begin()
     lists = {language: vocabulary.entries(language) for language in vocabulary.languages}
+    fit(spark, "match", pairs)
     with progress(spark, "match"):
         matched = match_stage(read_tables(spark, pairs), lists=lists, sha256=vocabulary.sha256)
         rows, dropped = write_kept(matched, attempt.folder / "pairs", [NO_MATCH])

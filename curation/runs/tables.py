@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 
 import curation
 from curation import io, schemas
-from curation.log import progress
-from curation.spark import settings
+from curation.core.sizing import Sizing
+from curation.log import announce, logger, progress
+from curation.spark import cores, is_local, settings
 from curation.stages.profile import profile
 
 PROFILE = "profile"
@@ -46,6 +47,26 @@ def write_kept(rows: DataFrame, folder: Path, reasons: Sequence[str]) -> tuple[i
 def read_tables(spark: SparkSession, *paths: Path) -> DataFrame:
     """Read Parquet folders or files; Spark takes paths for globs, so what would be one is escaped."""
     return spark.read.parquet(*(re.sub(r"([\\\[\]{}*?])", r"\\\1", str(path)) for path in paths))
+
+
+def fit(spark: SparkSession, step: str, *tables: Path) -> None:
+    """Set what Spark has to know for a step, and say so; what the user has set himself stays.
+
+    Args:
+        spark: the session.
+        step: its name.
+        tables: what it reads, folders of Parquet.
+    """
+    size = sum(file.stat().st_size for table in tables for file in table.rglob("*.parquet"))
+    sizing = Sizing(input_bytes=size, cores=cores(spark))
+    users = spark.sparkContext.getConf()
+    kept = {key: users.get(key) for key in sizing.settings() if users.contains(key)}
+    for key, value in sizing.settings().items():
+        if key not in kept:
+            spark.conf.set(key, value)
+    as_set = "".join(f"; {key} = {value}, as you set it" for key, value in kept.items())
+    say = logger.info if is_local(spark) else announce
+    say(f"{step}: {sizing}{as_set}")
 
 
 def write_profile(rows: DataFrame, folder: Path) -> None:

@@ -256,7 +256,7 @@ def test_a_run_stopped_three_times_reads_only_what_is_missing(session, tmp_path,
         read_group(spark, folder, *how)
 
     monkeypatch.setattr(module, "GROUP_FILES", 1)
-    monkeypatch.setattr(module, "_GROUPS_AT_ONCE", 1)
+    monkeypatch.setattr(module, "_at_once", lambda *_: (1, 1))
     monkeypatch.setattr(module, "_read_group", stopping)
     again = config(tmp_path / "in", tmp_path / "stopped")
     for first_lost[0] in (1, 2, 4):
@@ -270,6 +270,15 @@ def test_a_run_stopped_three_times_reads_only_what_is_missing(session, tmp_path,
     assert rows(ended.folder / "pairs") == rows(quiet.folder / "pairs")
     assert pq.read_table(ended.folder / "files").equals(pq.read_table(quiet.folder / "files"))
     assert (ended.rows, ended.dropped, ended.facts) == (quiet.rows, quiet.dropped, quiet.facts)
+
+
+def test_groups_at_once_keep_thousands_of_cores_busy(spark, monkeypatch):
+    module = sys.modules["curation.runs.extract"]
+    assert module._at_once(spark, ["/a.wat.gz"], 10) == (2, 1000)
+    assert module._at_once(spark, ["/a.wat.gz", "http://a.example/b.wat.gz"], 10) == (2, 5)
+    assert module._at_once(spark, ["https://a.example/b.wat.gz"], 1) == (2, 1)
+    monkeypatch.setattr(module, "cores", lambda _: 2500)
+    assert module._at_once(spark, ["s3://bucket/a.wat.gz"], 10) == (5, 1000)
 
 
 def test_few_files_of_a_server_are_read_at_once(session, tmp_path, wats):
