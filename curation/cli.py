@@ -139,7 +139,7 @@ def _run(run: Run, config: Any, master: str | None, tell: Tell) -> int:
 
     log = io.local_folder(config.output, "--output") / LOG
     with _log_of_a_run(log):
-        session = Session(f"curation {run.__name__}", master=master, log=log)
+        session = Session(run.__name__, master=master, log=log)
         try:
             records = run(session, config)
         except InputError as error:

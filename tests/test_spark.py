@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark import SparkConf
 
+from curation import spark as library
 from curation.config import Match
 from curation.runs import match
 from tests.conftest import ROOT
@@ -54,6 +56,47 @@ def test_the_users_settings_win(tmp_path):
     assert (master, zone, memory) == ("local[1]", "CET", "2g")
     (master, *_), _ = settings(tmp_path, arguments, master="local[2]")
     assert master == "local[2]"
+
+
+def defaults(job, **conf):
+    given = SparkConf(loadDefaults=False)
+    for key, value in conf.items():
+        given.set(key.replace("_", "."), value)
+    return library._defaults(job, given)
+
+
+def test_python_has_its_memory_where_executors_are_bounded(spark):
+    overhead = "spark.executor.memoryOverhead"
+    on_yarn = {"spark_master": "yarn", "spark_executor_cores": "4", "spark_executor_memory": "20g"}
+    assert defaults("match", **on_yarn)[overhead] == f"{2048 + 4 * 450}m"
+    assert defaults("extract", spark_master="k8s://https://127.0.0.1:1")[overhead] == "684m"
+    assert overhead not in defaults("match", **on_yarn, spark_executor_memoryOverheadFactor="0.5")
+    assert overhead not in defaults("match", spark_master="spark://127.0.0.1:7077")
+    assert "spark.driver.host" not in defaults("match", **on_yarn)
+
+
+@pytest.mark.parametrize(
+    ("conf", "cores"),
+    [
+        ({}, 0),
+        ({"spark_cores_max": "12"}, 12),
+        ({"spark_executor_instances": "3", "spark_executor_cores": "4"}, 12),
+        ({"spark_executor_instances": "3"}, 3),
+        ({"spark_dynamicAllocation_enabled": "true", "spark_executor_instances": "3"}, 0),
+        ({"spark_dynamicAllocation_enabled": "true", "spark_dynamicAllocation_maxExecutors": "50"}, 50),
+    ],
+)
+def test_the_cores_that_settings_promise(conf, cores):
+    given = SparkConf(loadDefaults=False)
+    for key, value in conf.items():
+        given.set(key.replace("_", "."), value)
+    assert library._promised_cores(given) == cores
+
+
+def test_executors_that_are_yet_to_come_count(spark, monkeypatch):
+    assert library.cores(spark) == 2
+    monkeypatch.setattr(library, "_promised_cores", lambda conf: 12)
+    assert library.cores(spark) == 12
 
 
 @pytest.fixture
