@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from glob import has_magic
 from typing import Any, BinaryIO, cast
 
 import fsspec
 import numpy as np
 import pyarrow as pa
+from fsspec.utils import glob_translate
 
+from curation.core.drivers import remedy
 from curation.core.identity import uniform
 from curation.crawl.members import ReadError, describe
 from curation.crawl.patience import patient
@@ -50,7 +54,7 @@ def open_input(path: str, start: int = 0) -> Iterator[BinaryIO]:
     except ReadError:
         raise
     except Exception as error:  # every file system of fsspec has exceptions of its own
-        raise ReadError(describe(error)) from error
+        raise ReadError(remedy(path, error) or describe(error)) from error
     with stream:
         yield cast(BinaryIO, stream)
 
@@ -95,14 +99,19 @@ def list_crawl(
 def _matching(pattern: str) -> list[InputFile]:
     try:
         system, path = fsspec.core.url_to_fs(pattern)
+        system.invalidate_cache()  # what was listed before may have changed
         web = pattern.startswith(("http://", "https://"))
         # In the URL of a web page `?` and `[` are no wildcards; a file may bear such a name, too.
-        is_glob = "*" in path if web else any(c in path for c in "*?[") and not system.exists(path)
-        infos = [system.info(path) for path in (system.glob(path) if is_glob else [path])]
+        is_glob = "*" in path if web else has_magic(path) and not system.exists(path)
+        if is_glob and not (web or _is_local(system)):
+            infos = _glob(system, path)
+        else:
+            infos = [system.info(path) for path in (system.glob(path) if is_glob else [path])]
     except FileNotFoundError:
         infos = []
     except Exception as error:
-        raise InputError(f"cannot look up {pattern}: {describe(error)}; check the path or URL") from error
+        told = remedy(pattern, error) or f"{describe(error)}; check the path or URL"
+        raise InputError(f"cannot look up {pattern}: {told}") from error
     files = [info for info in infos if info["type"] == "file"]
     if not files and infos:
         raise InputError(f"{pattern} is a folder; name its files, for example {pattern.rstrip('/')}/*.gz")
@@ -118,12 +127,44 @@ def _matching(pattern: str) -> list[InputFile]:
     ]
 
 
+def _glob(system: Any, pattern: str) -> list[dict[str, Any]]:
+    """What a pattern matches in an object store: one listing a folder, sizes and versions included.
+
+    fsspec's own asks for each file again, and passes over folders that cannot be listed.
+    """
+    names = pattern.split("/")
+    first = next(place for place, name in enumerate(names) if has_magic(name))
+    folders, infos = ["/".join(names[:first])], list[dict[str, Any]]()
+    for place, name in enumerate(names[first:], first):
+        if name == "**":
+            matches = re.compile(glob_translate(pattern)).match
+            found = [info for folder in folders for info in system.find(folder, detail=True).values()]
+            return [info for info in found if matches(info["name"]) and not info["name"].endswith("/")]
+        if place + 1 < len(names) and not has_magic(name):
+            folders = [f"{folder}/{name}" for folder in folders]
+            continue
+        infos = [info for folder in folders for info in _listed(system, folder, name)]
+        folders = [info["name"] for info in infos if info["type"] == "directory"]
+    return infos
+
+
+def _listed(system: Any, folder: str, pattern: str) -> list[dict[str, Any]]:
+    try:
+        infos = system.ls(folder, detail=True)
+    except FileNotFoundError:
+        return []
+    # Consoles make a folder by an empty object of its name and a slash, which is listed in it.
+    named = [(info["name"].rpartition("/")[2], info) for info in infos if info["name"] != folder]
+    return [info for name, info in named if name and fnmatchcase(name, pattern)]
+
+
 def _is_local(system: Any) -> bool:
     return "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
 
 
 def _modified(info: dict[str, Any]) -> str | None:
-    for name in ("mtime", "LastModified", "last_modified", "Last-Modified", "ETag"):
+    # S3 has an ETag in every answer, and times of another precision in listings.
+    for name in ("mtime", "last_modified", "Last-Modified", "ETag", "LastModified"):
         if info.get(name):
             return str(info[name])
     return None
@@ -137,7 +178,8 @@ def _paths(crawl: str, kind: str, base_url: str) -> list[str]:
         with open_input(url) as stream:
             paths = gzip.decompress(stream.read()).decode().split()
     except (ReadError, OSError, EOFError, ValueError) as error:
-        raise InputError(f"cannot read the list of files of {crawl} at {url}: {describe(error)}") from error
+        told = str(error) if isinstance(error, ReadError) else describe(error)
+        raise InputError(f"cannot read the list of files of {crawl} at {url}: {told}") from error
     if not paths:
         raise InputError(f"the list of files of {crawl} at {url} is empty")
     return paths

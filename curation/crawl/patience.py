@@ -19,8 +19,10 @@ import aiohttp
 import fsspec
 
 from curation import __version__
+from curation.core.drivers import remedy
 from curation.core.retry_after import seconds_asked
 from curation.crawl.members import ReadError, describe
+from curation.crawl.s3 import S3Stream
 
 TRIES = 8
 """Failures in a row, without a byte between them, after which a file is given up."""
@@ -34,8 +36,9 @@ SKIP_BYTES = 1 << 20
 
 _USER_AGENT = f"curation/{__version__} (Common Crawl reader)"
 _PASSING = frozenset({403, 408, 429, 500, 502, 503, 504})
-# What s3fs makes of "slow down" and "internal error", once it has tried a few times itself.
-_PASSING_ERRNO = frozenset({errno.EBUSY, errno.EIO})
+# What s3fs makes of "slow down", of "internal error" and of what it does not know, once it has tried a few
+# times itself.
+_PASSING_ERRNO = frozenset({errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO), errno.EIO})
 _NOBODY_THERE = frozenset({errno.ECONNREFUSED, socket.EAI_NONAME})
 _CHANGED = "the file changed while it was read"
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
@@ -59,7 +62,7 @@ class PatientStream(io.RawIOBase):
     """A file of fsspec (http, https, s3, …) read from beginning to end, that outlasts bad days.
 
     Failures that may pass are outlasted, be it at opening or in the middle; the bytes are those of the file,
-    each once. Over http it is a single GET, and another one only where that broke.
+    each once. Over http and from S3 it is a single GET, and another one only where that broke.
 
     Attributes:
         size: bytes in all; None where the server does not say.
@@ -130,8 +133,7 @@ class PatientStream(io.RawIOBase):
         """The file from the current position on."""
         if self._part:
             return self._part
-        web = self._path.startswith(("http://", "https://"))
-        part = self._part = (_open_web if web else _open_other)(self._path, self._position)
+        part = self._part = _open(self._path, self._position)
         self._met = True
         self.size, self._etag = _same(self.size, part.size), _same(self._etag, part.etag)
         if self.size is not None and self.size < self._position:
@@ -162,7 +164,7 @@ def patient(path: str, start: int = 0) -> PatientStream:
     except ReadError:
         raise
     except Exception as error:  # every file system of fsspec has exceptions of its own
-        raise ReadError(describe(error)) from error
+        raise ReadError(remedy(path, error) or describe(error)) from error
 
 
 def pause(seconds: float) -> None:
@@ -196,6 +198,16 @@ async def _client(**told: Any) -> aiohttp.ClientSession:
         "auto_decompress": False,
     }
     return aiohttp.ClientSession(**(ours | told))
+
+
+def _open(path: str, position: int) -> _Part:
+    scheme = path.partition("://")[0]
+    if scheme in ("http", "https"):
+        return _open_web(path, position)
+    if scheme in ("s3", "s3a"):
+        stream = S3Stream(path, position)
+        return _Part(stream, stream.start, stream.size, stream.etag)
+    return _open_other(path, position)
 
 
 def _open_web(url: str, position: int) -> _Part:
@@ -238,6 +250,9 @@ def _open_other(path: str, position: int) -> _Part:
 
 def _may_pass(error: Exception, *, met: bool) -> bool:
     """Whether to try again, at a server that has answered before or not."""
+    cause = getattr(error, "kwargs", {}).get("error")  # what botocore's errors of the connection are made of
+    if isinstance(cause, Exception):
+        return _may_pass(cause, met=met)
     if isinstance(error, aiohttp.ClientResponseError):
         return error.status in _PASSING
     if isinstance(error, aiohttp.ClientConnectorCertificateError):

@@ -16,7 +16,7 @@ from curation.config import BuildVocabulary
 from curation.crawl.files import InputFile, open_input
 from curation.errors import InputError
 from curation.log import progress
-from curation.runs.tables import fit, read_tables
+from curation.runs.tables import read_tables
 from curation.stages.ngrams import BIN_MICROBITS, MICROBITS, add_up, inform, spread, weigh
 from curation.stages.read import read
 from curation.vocabulary import segment
@@ -100,7 +100,6 @@ class Wikipedia:
             )
             parts.write.parquet(str(self._scratch / "parts"))
         self._note(self._parts().where("piece is not null").select("piece.*").toArrow(), len(files))
-        fit(self._spark, "add up", self._scratch / "parts")
         with progress(self._spark, "add up"):
             lowest = 1 if self._strict else self._config.min_count
             add_up(self._parts(), floor=lowest).write.parquet(str(self._scratch / "ngrams"))
@@ -139,7 +138,9 @@ class Wikipedia:
             dumped: whether the dumps were read, which tell redirects.
         """
         paths = [file.path for file in files]
-        reader = partial(count_views, wiki=self._config.language, recipe=self._config.recipe)
+        reader = partial(
+            count_views, open_at=open_input, wiki=self._config.language, recipe=self._config.recipe
+        )
         with progress(self._spark, "page views"):
             rows = read(
                 self._spark.range(0, len(paths), 1, len(paths)), paths=paths, reader=reader, schema=ROWS

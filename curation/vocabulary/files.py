@@ -5,18 +5,13 @@ import io
 import os
 import shutil
 import uuid
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import aiohttp
 import fsspec
 
+from curation.core.drivers import remedy
 from curation.errors import InputError
-
-# What fsspec, its file systems and gzip raise: unknown protocols are ValueErrors, missing drivers
-# ImportErrors, cut-off gzip files EOFErrors, and HTTP answers such as 403 none of the others.
-_FAULTS = (OSError, EOFError, ValueError, ImportError, zlib.error, aiohttp.ClientError)
 
 
 def exists(path: str) -> bool:
@@ -24,7 +19,7 @@ def exists(path: str) -> bool:
     try:
         file_system, inside = fsspec.url_to_fs(path)
         return bool(file_system.exists(inside))
-    except _FAULTS:
+    except Exception:  # noqa: BLE001 - every file system of fsspec has exceptions of its own
         return False
 
 
@@ -39,8 +34,8 @@ def read_bytes(path: str) -> bytes:
             return bytes(stream.read())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except _FAULTS as error:
-        raise InputError(f"{path}: cannot be read: {_reason(error)}") from error
+    except Exception as error:  # every file system of fsspec has exceptions of its own
+        raise InputError(f"{path}: cannot be read: {remedy(path, error) or _reason(error)}") from error
 
 
 def gzipped(data: bytes) -> bytes:

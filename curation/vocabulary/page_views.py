@@ -10,12 +10,12 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import aiohttp
-import fsspec
 import pyarrow as pa
 from isal import isal_zlib
 
+from curation.core.drivers import remedy
 from curation.errors import InputError
+from curation.vocabulary.streams import Open
 
 VIEWS = pa.schema([("title", pa.string()), ("views", pa.int64())])
 """One row a line of a file that counts; a title may come in several."""
@@ -80,7 +80,9 @@ def floor(recipe: str) -> int:
     return RECIPES[recipe].least
 
 
-def read_views(path: str, *, wiki: str, recipe: str, faults: Counter[str]) -> Iterator[pa.RecordBatch]:
+def read_views(
+    path: str, *, open_at: Open, wiki: str, recipe: str, faults: Counter[str]
+) -> Iterator[pa.RecordBatch]:
     """Read the titles and views of one file, in memory that does not grow with it.
 
     Lines tell their format: `en Some_title 12 0` is of an hourly file (`en.m` for phones), `en.wikipedia
@@ -90,6 +92,7 @@ def read_views(path: str, *, wiki: str, recipe: str, faults: Counter[str]) -> It
     Args:
         path: path or URL of `pageviews-YYYYMMDD-HH0000.gz` or `pageviews-YYYYMMDD-user.bz2`, or the same
             uncompressed; the ending tells.
+        open_at: opens it.
         wiki: code of the Wikipedia, such as `en`.
         recipe: a name of `RECIPES`.
         faults: grows by what is lost, by reason: `malformed_line` of this wiki, `not_utf8` for a title,
@@ -105,7 +108,7 @@ def read_views(path: str, *, wiki: str, recipe: str, faults: Counter[str]) -> It
     Source:
         MetaCLIP, section 3.1, for the recipe `metaclip`: hours from 50 views, on desktops, no colon.
     """
-    rows = _rows(_blocks(path, faults), wiki, RECIPES[recipe], faults)
+    rows = _rows(_blocks(path, open_at, faults), wiki, RECIPES[recipe], faults)
     while batch := list(islice(rows, BATCH_ROWS)):
         titles, views = zip(*batch, strict=True)
         yield pa.record_batch([pa.array(titles, pa.string()), pa.array(views, pa.int64())], schema=VIEWS)
@@ -197,10 +200,10 @@ def _daily_views(total: int, hours: bytes, least: int, faults: Counter[str]) -> 
     return sum(views for views in map(int, _HOUR.findall(hours)) if views >= least)
 
 
-def _blocks(path: str, faults: Counter[str]) -> Iterator[bytes]:
+def _blocks(path: str, open_at: Open, faults: Counter[str]) -> Iterator[bytes]:
     """The file in blocks of whole lines, each block with a line end before and after it."""
     rest, lost = b"\n", faults["truncated"] + faults["damaged"]
-    for piece in _pieces(path, faults):
+    for piece in _pieces(path, open_at, faults):
         data = rest + piece
         end = data.rindex(b"\n")
         if end:
@@ -210,16 +213,15 @@ def _blocks(path: str, faults: Counter[str]) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _pieces(path: str, faults: Counter[str]) -> Iterator[bytes]:
+def _pieces(path: str, open_at: Open, faults: Counter[str]) -> Iterator[bytes]:
     """The file, decompressed, as far as that goes."""
     try:
-        with fsspec.open(path, "rb") as stream:
+        with open_at(path, 0) as stream:
             chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
             yield from _decompressed(chunks, path, faults)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, ImportError, aiohttp.ClientError) as error:
-        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    except Exception as error:  # every file system of fsspec has exceptions of its own
+        told = remedy(path, error) or " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read: {told}") from error
 
 
 def _decompressed(chunks: Iterator[bytes], path: str, faults: Counter[str]) -> Iterator[bytes]:

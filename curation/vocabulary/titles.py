@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from curation.errors import InputError
 from curation.vocabulary.page_views import VIEWS, read_views
+from curation.vocabulary.streams import Open
 
 ROWS = VIEWS.append(
     pa.field(
@@ -19,11 +20,12 @@ ROWS = VIEWS.append(
 """Views have no `file`; the last row of a file has nothing else."""
 
 
-def count_views(path: str, *, wiki: str, recipe: str) -> Iterator[pa.RecordBatch]:
+def count_views(path: str, *, open_at: Open, wiki: str, recipe: str) -> Iterator[pa.RecordBatch]:
     """The views of one file, then its ledger; never raises for what is wrong with the file.
 
     Args:
         path: see `read_views`.
+        open_at: see `read_views`.
         wiki: see `read_views`.
         recipe: see `read_views`.
 
@@ -32,7 +34,7 @@ def count_views(path: str, *, wiki: str, recipe: str) -> Iterator[pa.RecordBatch
     """
     faults, error = Counter[str](), None
     try:
-        for batch in read_views(path, wiki=wiki, recipe=recipe, faults=faults):
+        for batch in read_views(path, open_at=open_at, wiki=wiki, recipe=recipe, faults=faults):
             yield batch.append_column("file", pa.nulls(batch.num_rows, ROWS.field("file").type))
     except InputError as problem:
         error = str(problem)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from curation.crawl.files import open_input
 from curation.errors import InputError
 from curation.vocabulary import page_views
 from curation.vocabulary.page_views import RECIPES, VIEWS, clean_title, floor, read_views
@@ -24,7 +25,7 @@ Row = tuple[str, int]
 def read(path: Path | str, recipe: str = "weighted", wiki: str = "en") -> tuple[list[Row], dict[str, int]]:
     """The rows of a file, and its faults."""
     faults: Counter[str] = Counter()
-    batches = list(read_views(str(path), wiki=wiki, recipe=recipe, faults=faults))
+    batches = list(read_views(str(path), open_at=open_input, wiki=wiki, recipe=recipe, faults=faults))
     assert all(batch.schema == VIEWS and 0 < batch.num_rows <= page_views.BATCH_ROWS for batch in batches)
     rows = pa.Table.from_batches(batches, VIEWS).to_pylist()
     return [(row["title"], row["views"]) for row in rows], dict(faults)
@@ -421,7 +422,10 @@ def test_faults_of_files_add_up_and_leave_the_next_file_alone(tmp_path: Path) ->
     faults = Counter({"malformed_line": 1})
     for path in (cut, good):
         rows = [
-            batch.to_pylist() for batch in read_views(str(path), wiki="en", recipe="weighted", faults=faults)
+            batch.to_pylist()
+            for batch in read_views(
+                str(path), open_at=open_input, wiki="en", recipe="weighted", faults=faults
+            )
         ]
     assert [row["title"] for row in rows[0]] == ["Fox", "Hare"]
     assert faults == {"malformed_line": 2, "truncated": 1}
@@ -433,7 +437,7 @@ def test_reads_urls() -> None:
 
 
 def test_what_cannot_be_read_says_so_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.gz: no such file"):
+    with pytest.raises(InputError, match=r"none\.gz: cannot be read: FileNotFoundError"):
         read(tmp_path / "none.gz")
     for path in (str(tmp_path), "nonsense://a.gz", "http://127.0.0.1:9/a.gz"):
         with pytest.raises(InputError, match=r"cannot be read|no such") as caught:
@@ -449,7 +453,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.
     def peak(times: int) -> int:
         path.write_bytes(gzip.compress(PLAIN) * times + gzip.compress(b"en " + b"x" * times * 20_000))
         tracemalloc.start()
-        for _ in read_views(str(path), wiki="en", recipe="weighted", faults=Counter()):
+        for _ in read_views(str(path), open_at=open_input, wiki="en", recipe="weighted", faults=Counter()):
             pass
         memory = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
