@@ -13,6 +13,7 @@ from curation.config.flags import affecting_rows, part
 from curation.config.hash_images import HashImages
 from curation.config.imagefolder import ImageFolder
 from curation.config.match import Match, MatchOptions
+from curation.config.plan import Plan
 from curation.config.score import Score
 from curation.config.subset import Subset
 from curation.config.takedown import Takedown
@@ -37,6 +38,7 @@ __all__ = [
     "ImageFolder",
     "Match",
     "MatchOptions",
+    "Plan",
     "Score",
     "Subset",
     "Takedown",
