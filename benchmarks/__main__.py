@@ -2,17 +2,27 @@
 
 import sys
 
-from benchmarks import downloading, extraction, matching, planted, ready, report, stages, training, vocabulary
+from benchmarks import (
+    downloading,
+    extraction,
+    matching,
+    planted,
+    pool,
+    ready,
+    report,
+    scale,
+    stages,
+    training,
+    vocabulary,
+)
 
 BENCHMARKS = {
     "matching": matching.run,
     "ready": ready.run,
     "stages": stages.identity,
-    "growth": stages.growth,
     "extraction": extraction.records,
     "extraction-job": extraction.job,
     "vocabulary": vocabulary.pages,
-    "vocabulary-growth": vocabulary.growth,
     "download": downloading.plain,
     "download-larger": downloading.larger,
     "download-tls": downloading.tls,
@@ -21,8 +31,15 @@ BENCHMARKS = {
     "download-memory": downloading.memory,
     "training": training.run,
     "planted": planted.run,
+    "pool": pool.run,
 }
 
+OF_THEIR_OWN = {"scale": scale.main}
+"""Benchmarks that keep and show their results themselves."""
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or BENCHMARKS:
-        report.show(name, BENCHMARKS[name]())
+    for name in sys.argv[1:] or [*BENCHMARKS, *OF_THEIR_OWN]:
+        if name in OF_THEIR_OWN:
+            OF_THEIR_OWN[name]()
+        else:
+            report.show(name, BENCHMARKS[name]())

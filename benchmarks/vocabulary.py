@@ -1,8 +1,6 @@
-"""Wikipedia's dumps to counts of words and pairs: rates of one core, and as the dump grows."""
+"""Wikipedia's dumps to counts of words and pairs: rates of one core."""
 
-import bz2
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,10 +9,7 @@ from pathlib import Path
 import mwparserfromhell
 
 from benchmarks.report import Result
-from curation.config import BuildVocabulary
 from curation.crawl.files import open_input
-from curation.runs import build_vocabulary
-from curation.spark import Session
 from curation.vocabulary.dumps import Page, read_pages
 from curation.vocabulary.ngrams import count_piece, runs
 from curation.vocabulary.streams import Piece
@@ -23,10 +18,6 @@ from curation.vocabulary.wikitext import NOT_SHOWN, prose
 DATA = Path(os.environ.get("CURATION_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SOURCE = DATA / "wikipedia" / "enwiki-206-pages.xml.bz2"
 ROUNDS = 5
-FILES = (1, 2, 4, 8)
-COPIES = 4
-STREAM_PAGES = 20
-MASTER = "local[2]"
 ENGLISH_MB = 22_000
 """The English Wikipedia's pages-articles as .xml.bz2."""
 
@@ -64,42 +55,8 @@ def pages() -> Result | None:
     )
 
 
-def growth() -> Result | None:
-    """Megabytes of bz2 a second of the whole job on two cores, as dumps grow; None without shared data."""
-    if not SOURCE.is_file():
-        return None
-    measured = {}
-    session = Session("benchmark", master=MASTER)
-    session()
-    with tempfile.TemporaryDirectory() as folder:
-        dump = _multistream() * COPIES
-        for files in (1, *FILES):  # the first is to warm up
-            paths = [Path(folder, f"{number}.xml.bz2") for number in range(files)]
-            for path in paths:
-                path.write_bytes(dump)
-            output = str(Path(folder, f"{files}-{time.monotonic_ns()}"))
-            config = BuildVocabulary(wikipedia=tuple(map(str, paths)), output=output)
-            record = build_vocabulary(session, config)[0]
-            measured[f"{files}x"] = files * len(dump) / 1e6 / record.seconds
-        session.stop()
-    return Result(
-        "MB bz2/s",
-        measured,
-        f"all of the job on two cores; 1x is a file of {len(dump) / 1e6:.1f} MB, the shared dump repeated",
-    )
-
-
 def _read() -> list[Page]:
     return list(read_pages(Piece(str(SOURCE)), open_at=open_input, faults=Counter()))
-
-
-def _multistream() -> bytes:
-    """The shared dump as Wikimedia would publish it."""
-    text = bz2.decompress(SOURCE.read_bytes())
-    head, *rest = text.replace(b"</mediawiki>", b"").split(b"  <page>")
-    found = [b"  <page>" + page for page in rest]
-    groups = [b"".join(found[n : n + STREAM_PAGES]) for n in range(0, len(found), STREAM_PAGES)]
-    return b"".join(bz2.compress(group) for group in [head, *groups])
 
 
 def _cpu_seconds(work: Callable[[], object]) -> float:

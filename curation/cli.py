@@ -27,6 +27,10 @@ Tell = Callable[[Sequence[RunRecord], Path], RenderableType]
 
 LOG = "_log"
 
+_NO_SPACE = "No space left on device"
+_NO_JVM = ("Py4JNetworkError", "Py4JError")  # names, for what needs no Spark starts without it
+_AGAIN = "run the same command again, and what is finished is kept"
+
 _TRAIN = ("torch", "torchvision", "open_clip", "safetensors")  # modules that the extra brings
 
 
@@ -148,11 +152,12 @@ def _run(run: Run, config: Any, master: str | None, tell: Tell) -> int:
         except KeyboardInterrupt:
             return _interrupted()
         except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, the log has it)
-            logger.exception("failed")
-            _complain(f"{_gist(error)} (all of it in {log})")
+            gist = _gist(error, log.parent)
+            logger.exception("%s", gist)
+            _complain(f"{gist} (all of it in {log})")
             return 1
         finally:
-            session.stop()
+            _stop(session)
     Console().print(tell(records, log))
     return 0
 
@@ -172,15 +177,35 @@ def _log_of_a_run(log: Path) -> Iterator[None]:
         raise
 
 
-def _gist(error: Exception) -> str:
+def _stop(session: "Session") -> None:
+    try:
+        session.stop()
+    except Exception:  # noqa: BLE001 - its JVM was killed; the run's own end says so
+        logger.exception("Spark did not stop")
+
+
+def _gist(error: Exception, output: Path) -> str:
     """The line that says what happened: of a worker's traceback the last, else the first."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    raised = [line for line in lines if re.match(r"(\w+\.)*\w+(Error|Exception): ", line)]
-    return f"{type(error).__name__}: {(raised or lines[:1])[-1][:300]}"
+    text = str(error)
+    if _NO_SPACE in text:
+        return f"{_NO_SPACE}: {_full_disk(text, output)}; make room and {_AGAIN}"
+    if isinstance(error, ConnectionError) or type(error).__name__ in _NO_JVM:
+        return f"Spark's JVM has ended, or was killed, perhaps for want of memory; {_AGAIN}"
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    raised = [line for line in lines if re.match(r"(: )?(\w+\.)*\w+(Error|Exception): ", line)]
+    return f"{type(error).__name__}: {(raised or lines[:1])[-1].removeprefix(': ')[:300]}"
+
+
+def _full_disk(text: str, output: Path) -> str:
+    """Which disk it is: the messages do not say, but the traceback tells who was writing."""
+    if not re.search(r"ShuffleMapTask|[Ss]pill|DiskStore|DiskBlock|draft\.py", text):
+        return f"the disk of {output} is full"
+    host = re.search(r"\((\S+) executor \w+\)", text)
+    return f"the disk for what is passing (spark.local.dir, TMPDIR) is full{f' on {host[1]}' if host else ''}"
 
 
 def _interrupted() -> int:
-    _complain("interrupted; run the same command again, and what is finished is kept")
+    _complain(f"interrupted; {_AGAIN}")
     return 130
 
 

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,7 +27,7 @@ _LINE_SECONDS = 60.0
 def log_file(path: Path) -> Iterator[None]:
     """Write the log to a file while the block runs, that of other libraries included."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _File(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.setLevel(logging.INFO)
     root = logging.getLogger()  # py4j, for one, tells of an interruption at length
@@ -39,10 +39,21 @@ def log_file(path: Path) -> Iterator[None]:
         handler.close()
 
 
+class _File(logging.FileHandler):
+    """A log that keeps quiet when its disk is full: the run will say so itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 def announce(text: str) -> None:
     """Say something that the user should read before the work goes on."""
     logger.info("%s", text)
-    Console(stderr=True).print(text, highlight=False, markup=False)
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -111,7 +122,7 @@ def _watch(
         disable=not console.is_terminal,
     )
     last_line = time.monotonic()
-    with bar:
+    with suppress(Exception), bar:  # where Spark has gone, the work fails too and says so
         row = bar.add_task(title, total=None, told="")
         while not over.wait(_POLL_SECONDS):
             finished, total = tasks.count()
@@ -130,11 +141,14 @@ class _Tasks:
     def __init__(self, spark: "SparkSession") -> None:
         self._tracker = spark.sparkContext.statusTracker()
         self._stages: dict[int, tuple[int, int]] = {}
+        self._running: set[int] = set()
 
     def count(self) -> tuple[int, int]:
         """Tasks done, and tasks known of."""
-        for stage in [*self._stages, *self._tracker.getActiveStageIds()]:
+        active = set(self._tracker.getActiveStageIds())
+        for stage in active | self._running:  # once more of those that have ended: hundreds may have
             info = self._tracker.getStageInfo(stage)
             if info is not None:
                 self._stages[stage] = (info.numCompletedTasks, info.numTasks)
+        self._running = active
         return sum(done for done, _ in self._stages.values()), sum(n for _, n in self._stages.values())

@@ -3,6 +3,10 @@
 A run claims its output folder, writes its tables under an attempt's own name, and publishes them when
 all are complete, `_run.json` last. So a folder with `_run.json` is whole, one without it is not there
 as far as readers go, and the same run asked for again finds its `run_id` and has nothing to do.
+
+A driver may die while its tasks live on for a while and write. So each attempt has a folder of a name of
+its own: the next one takes what is there over by a rename, and whoever still writes under the old name
+writes where nobody reads. That holds without the lock too, which is for telling two drivers apart early.
 """
 
 import hashlib
@@ -17,6 +21,7 @@ from typing import Any
 
 from curation import io
 from curation.errors import InputError
+from curation.folders import discard, drop_if_empty, remove, take_over
 from curation.lock import lock
 
 RECORD = "_run.json"
@@ -117,7 +122,8 @@ class Attempt:
 
     Attributes:
         output: the folder that the user named.
-        folder: where the attempt writes until it publishes; the same for every attempt at one run.
+        folder: where the attempt writes until it publishes. What a killed attempt at the same run left is
+            in it.
         scratch: a folder in it for what is not published.
         finished: the record of the same run, where it is done already.
     """
@@ -125,14 +131,17 @@ class Attempt:
     def __init__(self, output: Path, identity: Identity) -> None:
         self.output = output
         self.identity = identity
-        self.folder = output / f"{_ATTEMPT}{identity.job}-{identity.run_id[:12]}"
-        self.scratch = self.folder / "_scratch"
         self.finished = _load(output) if (output / RECORD).exists() else None
+        _refuse_other_content(self)
+        self.folder = output / f"{_attempt(identity)}0"
+        if self.finished is None:
+            self.folder = take_over(output, _attempt(identity))
+        self.scratch = self.folder / "_scratch"
         self._started = time.monotonic()
 
     def begin(self) -> None:
-        """Make the attempt's folder, empty: what a killed attempt left is worth nothing."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Empty the attempt's folder: what a killed attempt left is worth nothing."""
+        shutil.rmtree(self.folder)
         self.scratch.mkdir(parents=True)
 
     def publish(
@@ -148,8 +157,10 @@ class Attempt:
             if path.name.startswith("_"):
                 continue  # scratch, and what a killed worker left of a file
             target = self.output / path.name
-            _remove(target)  # left by an attempt that was killed while publishing
+            remove(target)  # left by an attempt that was killed while publishing
             path.rename(target)
+            # Of a task that was told to stop when another had done its work, and had to open its file first.
+            shutil.rmtree(target / "_temporary", ignore_errors=True)
         record = RunRecord(
             **asdict(self.identity),
             run_id=self.identity.run_id,
@@ -162,7 +173,7 @@ class Attempt:
             fresh=True,
         )
         _write(record)
-        shutil.rmtree(self.folder)
+        discard(self.folder)
         return record
 
 
@@ -178,7 +189,7 @@ class Amendment:
         # Named after the record: what is left of a change that the record knows of is not taken up again.
         state = hashlib.sha256((record.folder / RECORD).read_bytes()).hexdigest()[:12]
         self.record = record
-        self.folder = record.folder / f"{_AMENDMENT}{state}"
+        self.folder = take_over(record.folder, f"{_AMENDMENT}{state}-")
 
     def save(
         self, *, rows: Mapping[str, int], dropped: Mapping[str, int], facts: Mapping[str, Any]
@@ -192,7 +203,7 @@ class Amendment:
             fresh=True,
         )
         _write(record)
-        shutil.rmtree(self.folder)
+        discard(self.folder)
         return record
 
 
@@ -211,13 +222,11 @@ def amend(output: Path, job: str) -> Iterator[Amendment]:
     with lock(output):
         amendment = Amendment(read_record(output, job))
         for left in set(output.glob(f"{_AMENDMENT}*")) - {amendment.folder}:
-            shutil.rmtree(left)
-        amendment.folder.mkdir(exist_ok=True)
+            discard(left)
         try:
             yield amendment
         finally:
-            if amendment.folder.exists() and not any(amendment.folder.iterdir()):
-                amendment.folder.rmdir()
+            drop_if_empty(amendment.folder)
 
 
 @contextmanager
@@ -232,21 +241,26 @@ def claim(output: Path, identity: Identity) -> Iterator[Attempt]:
     try:
         with lock(output):
             attempt = Attempt(output, identity)
-            _refuse_other_content(attempt)
             try:
                 yield attempt
             except InputError:
-                shutil.rmtree(attempt.folder, ignore_errors=True)
+                discard(attempt.folder)
                 raise
+            finally:
+                drop_if_empty(attempt.folder)
     finally:
         for path in new:
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
+            drop_if_empty(path)
 
 
 def _write(record: RunRecord) -> None:
     written = {name: value for name, value in asdict(record).items() if name not in ("folder", "fresh")}
     io.write_json(record.folder / RECORD, written)
+
+
+def _attempt(identity: Identity) -> str:
+    """How the names of the folders of all attempts at one run begin; a number follows."""
+    return f"{_ATTEMPT}{identity.job}-{identity.run_id[:12]}-"
 
 
 def _refuse_other_content(attempt: Attempt) -> None:
@@ -255,10 +269,11 @@ def _refuse_other_content(attempt: Attempt) -> None:
     if attempt.finished is not None:
         if attempt.finished.run_id != identity.run_id:
             raise InputError(f"{output} holds {_difference(attempt.finished, identity)}; {advice}")
-        shutil.rmtree(attempt.folder, ignore_errors=True)  # killed between the record and its last step
+        for left in output.glob(f"{_ATTEMPT}*"):
+            discard(left)  # killed between the record and its last step, or a task has outlived its driver
         return
-    attempts = {path for path in output.iterdir() if path.name.startswith(_ATTEMPT)}
-    if attempts - {attempt.folder}:
+    attempts = {path for path in output.glob(f"{_ATTEMPT}*") if not drop_if_empty(path)}
+    if attempts - set(output.glob(f"{_attempt(identity)}*")):
         raise InputError(f"{output} holds an unfinished run with other settings or inputs; {advice}")
     strangers = sorted(path.name for path in output.iterdir() if not path.name.startswith("_"))
     if strangers and not attempts:
@@ -273,10 +288,3 @@ def _difference(record: RunRecord, identity: Identity) -> str:
         if theirs.get(name) != ours.get(name):
             return f"a run with {name} = {theirs.get(name)} (now {ours.get(name)})"
     return "a run on other or older inputs"
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

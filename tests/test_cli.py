@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JError, Py4JNetworkError
 
+from curation.cli import _gist
 from tests.conftest import ROOT
 
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
-FOLDER = {"explain": "--curated", "takedown": "--shards"}
+FOLDER = {"explain": "--curated", "takedown": "--shards", "plan": "--crawls"}
 
 
 def run(job, *arguments, **environment):
@@ -123,3 +125,43 @@ def test_a_job_of_the_trainer_without_torch(tmp_path):
     result = run("train", "--shards", "x.tar", "--output", tmp_path / "run", PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert_refused(result, "torch is not installed; make trainer brings it, or pip install 'curation.train.'")
     assert not (tmp_path / "run").exists()
+
+
+SPARK = """Job aborted due to stage failure: Task 0 in stage 3.0 failed 4 times, most recent failure:
+Lost task 0.3 in stage 3.0 (TID 9) (10.0.0.7 executor 1): java.io.IOException: No space left on device
+\tat java.base/java.io.FileOutputStream.writeBytes(Native Method)
+\tat {frame}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [
+        (OSError(28, "No space left on device", "/out/_run.json"), "the disk of /out is full"),
+        (
+            RuntimeError(SPARK.format(frame="ResultTask.runTask(ResultTask.scala)")),
+            "the disk of /out is full",
+        ),
+        (RuntimeError(SPARK.format(frame="ShuffleMapTask.runTask(x.scala)")), "TMPDIR) is full on 10.0.0.7"),
+        (RuntimeError(SPARK.format(frame="UnsafeSorterSpillWriter.write(x)")), "TMPDIR) is full on 10.0.0.7"),
+        (RuntimeError('File "curation/download/draft.py": No space left on device'), "TMPDIR) is full;"),
+    ],
+)
+def test_of_full_disks_it_is_said_which(error, place):
+    told = _gist(error, Path("/out"))
+    assert told.startswith("No space left on device: ")
+    assert place in told
+    assert told.endswith("make room and run the same command again, and what is finished is kept")
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError(111, "refused"), Py4JNetworkError("empty"), Py4JError("o1")]
+)
+def test_a_jvm_that_is_gone_is_named(error):
+    assert _gist(error, Path("/out")).startswith("Spark's JVM has ended")
+
+
+def test_what_java_complains_of_is_told():
+    error = RuntimeError("An error occurred while calling o1.x.\n: java.io.IOException: too small\n\tat x\n")
+    assert _gist(error, Path("/out")) == "RuntimeError: java.io.IOException: too small"

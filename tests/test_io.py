@@ -31,3 +31,10 @@ def test_json_is_written_whole(tmp_path):
         io.write_json(tmp_path / "x.json", {"x": object()})
     assert io.read_json(tmp_path / "x.json") == {"é": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_json_for_which_there_is_no_room_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "no space")))
+    with pytest.raises(OSError, match="no space"):
+        io.write_json(tmp_path / "x.json", {})
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 import logging
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,31 @@ def test_items_are_passed_on_and_counted(capsys, monkeypatch):
     assert capsys.readouterr().err.splitlines() == [
         "read: 1 of 3", "read: 2 of 3", "read: 3 of 3", "hash: 1", "hash: 2",
     ]  # fmt: skip
+
+
+def test_a_log_whose_disk_is_full_says_nothing(capfd):
+    logging.getLogger("curation").warning("before")  # what is on the terminal is what the log has not taken
+    capfd.readouterr()
+    with log_file(Path("/dev/full")):
+        logger.info("lost")
+    assert capfd.readouterr() == ("", "")
+
+
+class _Gone:
+    """A session whose JVM was killed meanwhile."""
+
+    def statusTracker(self):
+        return self
+
+    def getActiveStageIds(self):
+        raise ConnectionRefusedError
+
+    sparkContext = property(lambda self: self)
+
+
+def test_progress_that_cannot_be_told_hinders_nothing(capfd):
+    with progress(_Gone(), "count"):
+        (watcher,) = [thread for thread in threading.enumerate() if "_watch" in thread.name]
+        watcher.join(60)
+        assert not watcher.is_alive()
+    assert capfd.readouterr().err == ""

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -220,3 +221,89 @@ def test_only_a_finished_run_of_the_job_is_amended_and_by_one_driver(tmp_path):
     ):
         pass
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["_run.json", "pairs"]
+
+
+def killed(output, identity=IDENTITY):
+    """The folder of an attempt that was killed after it had written."""
+    with pytest.raises(RuntimeError), claim(output, identity) as attempt:
+        attempt.begin()
+        (attempt.scratch / "done").write_text("so far")
+        raise RuntimeError("killed")
+    return attempt.folder
+
+
+def test_what_a_killed_attempt_left_is_taken_over_under_another_name(tmp_path):
+    """Its tasks may write for a while: they find no folder, or make one that nobody reads."""
+    before = killed(tmp_path)
+    with claim(tmp_path, IDENTITY) as attempt:
+        assert attempt.folder != before
+        assert not before.exists()
+        assert (attempt.scratch / "done").read_text() == "so far"
+        (before / "pairs").mkdir(parents=True)
+        (before / "pairs" / "late.parquet").write_text("of a task that outlived its driver")
+        publish(attempt)
+    assert [path.name for path in (tmp_path / "pairs").iterdir()] == ["part.parquet"]
+    with claim(tmp_path, IDENTITY) as attempt:
+        assert attempt.finished is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["_run.json", "pairs"]
+
+
+def test_the_last_attempt_is_the_one_that_is_taken_over(tmp_path):
+    before = [killed(tmp_path) for _ in range(10)]
+    before[0].mkdir()
+    (before[0] / "late").touch()
+    with claim(tmp_path, IDENTITY) as attempt:
+        assert (attempt.scratch / "done").exists()
+        assert [path for path in tmp_path.iterdir() if path.name != "_lock"] == [attempt.folder]
+
+
+def test_of_two_drivers_that_cannot_lock_the_later_takes_over_and_the_earlier_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr("fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "No locks")))
+    with pytest.raises(FileNotFoundError), claim(tmp_path, IDENTITY) as earlier:
+        earlier.begin()
+        (earlier.folder / "pairs").mkdir()
+        with claim(tmp_path, IDENTITY) as later:
+            publish(later, text="of the later")
+        earlier.publish(rows={"in": 0, "out": 0}, dropped={}, made={})
+    assert (tmp_path / "pairs" / "part.parquet").read_text() == "of the later"
+    assert read_record(tmp_path, "match").rows == {"in": 3, "out": 1}
+
+
+def test_a_file_system_that_does_not_lock_is_named(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "No locks")))
+    with claim(tmp_path, IDENTITY) as attempt:
+        publish(attempt)
+    assert f"{tmp_path} cannot be locked" in caplog.text
+
+
+def test_what_a_late_task_left_in_a_table_is_not_published(tmp_path):
+    with claim(tmp_path, IDENTITY) as attempt:
+        attempt.begin()
+        late = attempt.folder / "pairs" / "_temporary" / "0"
+        late.mkdir(parents=True)
+        (late / "part.parquet").touch()
+        attempt.publish(rows={}, dropped={}, made={})
+    assert not list((tmp_path / "pairs").iterdir())
+
+
+def test_an_attempt_that_was_killed_before_it_began_is_in_nobodys_way(tmp_path):
+    with claim(tmp_path, IDENTITY) as attempt:
+        attempt.folder.joinpath("x").mkdir()  # so that it stays
+    attempt.folder.joinpath("x").rmdir()
+    with claim(tmp_path, other(inputs=[])) as attempt:
+        publish(attempt)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["_run.json", "pairs"]
+
+
+def test_a_stopped_amendment_is_taken_over_under_another_name(tmp_path):
+    finished(tmp_path)
+    with amend(tmp_path, "match") as first:
+        (first.folder / "half").write_text("done")
+    with amend(tmp_path, "match") as amendment:
+        assert amendment.folder != first.folder
+        assert (amendment.folder / "half").read_text() == "done"
+        (first.folder / "late").mkdir(parents=True)
+        amendment.save(rows={}, dropped={}, facts={})
+    with amend(tmp_path, "match"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["_run.json", "pairs"]

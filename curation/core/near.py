@@ -9,6 +9,12 @@ BITS = 64
 DISTANCE = 3
 """Bits in which the perceptual hashes of two images that look the same may differ."""
 
+_AGREEING = 2
+_STRANGERS = 5.0
+"""That a hash may be compared with in vain under a mask: looking at so many is as dear as sorting it in."""
+_LIKENESS = 5
+"""How many times as many hashes of real pictures agree in some blocks as of chance (10,000 of CIFAR-10)."""
+
 Hashes = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.int64]
 
@@ -39,13 +45,33 @@ def blocks(number: int) -> list[int]:
     return [(1 << high) - (1 << low) for low, high in pairwise(edges)]
 
 
-def block_pairs(distance: int) -> list[int]:
-    """Masks of pairs of blocks, of which hashes that near agree in one at least.
+def block_groups(distance: int, agreeing: int = _AGREEING) -> list[int]:
+    """Masks of groups of blocks, of which hashes that near agree in one at least.
 
     Two of distance + 2 blocks rather than one of distance + 1: three times as many masks at a distance of 3,
     but a thousand times fewer strangers that agree in one.
+
+    Args:
+        distance: in bits.
+        agreeing: how many of the distance + agreeing blocks are in a group.
     """
-    return [first | second for first, second in combinations(blocks(distance + 2), 2)]
+    return [sum(group) for group in combinations(blocks(distance + agreeing), agreeing)]
+
+
+def blocks_to_agree(hashes: int, distance: int) -> int:
+    """How many blocks are to agree, so that the strangers that do grow no faster than the hashes.
+
+    Args:
+        hashes: that are compared with each other.
+        distance: in bits.
+
+    Returns:
+        For `block_groups`; at a distance of 3, 2 up to 100 million hashes.
+    """
+    agreeing = _AGREEING
+    while _LIKENESS * hashes / 2 ** (1 + BITS * agreeing / (distance + agreeing)) > _STRANGERS:
+        agreeing += 1
+    return agreeing
 
 
 def _agreeing(left: Hashes, right: Hashes, mask: int, distance: int) -> Indices:

@@ -18,15 +18,14 @@ from curation.download.errors import FetchError
 from curation.download.shard import (
     FAILED_TO_RESIZE,
     SHARD_DIGITS,
-    is_whole,
     read_images,
-    read_statistics,
     sample_key,
+    seal_shard,
     shard_name,
     shard_number,
-    write_shard,
+    whole_shard,
 )
-from curation.download.task import DONE, Orders
+from curation.download.task import Orders, done
 from curation.download.urls import request_url
 from curation.schemas import SHARD
 
@@ -38,12 +37,9 @@ def download_shards(folders: Sequence[str], *, orders: Orders) -> Iterator[pa.Re
     output = Path(orders.output)
     for folder in folders:
         number = shard_number(folder)
-        if not is_whole(output, number):
+        if whole_shard(output, number) is None:
             _download(folder, number, output, orders.options)
-        told = read_statistics(output, number)
-        yield pa.record_batch(
-            {"shard": [number], "images": [told["count"]], "successes": [told["successes"]]}, DONE
-        )
+        yield done(output, number)
 
 
 def _download(folder: str, number: int, output: Path, options: DownloadOptions) -> None:
@@ -53,7 +49,7 @@ def _download(folder: str, number: int, output: Path, options: DownloadOptions) 
         _fetch(images, number, Path(scratch), options)
         rows = _complete(pq.read_table(Path(scratch, f"{shard_name(number)}.parquet")), images, keys)
         by_key = dict(read_images(Path(scratch, f"{shard_name(number)}.tar")))
-    write_shard(output, number, rows, lambda at: by_key[keys[at]], encode_format=options.encode_format)
+    seal_shard(output, number, rows, lambda at: by_key[keys[at]], encode_format=options.encode_format)
 
 
 def _fetch(images: pa.Table, number: int, scratch: Path, options: DownloadOptions) -> None:

@@ -1,5 +1,11 @@
-"""The files of a shard: written whole, with the same bytes every time, and told by their checksums."""
+"""The files of a shard: written whole, with the same bytes every time, and told by their checksums.
 
+A cluster may run a task twice, and both at once: the first is slow, or believed dead. What the web answers
+need not be the same, so a mixture of both shards would be none. Each task seals a shard in a folder, of
+which one rename tells who was first; the driver alone takes the files out of it.
+"""
+
+import errno
 import hashlib
 import io
 import json
@@ -22,6 +28,7 @@ REMOVED = "removed"
 """The status of what is left out: on a block list, in an evaluation set, unsafe, or taken down."""
 
 _TAR, _TABLE, _STATS = ".tar", ".parquet", "_stats.json"
+_SEALED = "_sealed"
 _ROWS_AT_ONCE = 512
 _PARTS = (_TAR, _TABLE, _STATS)  # in the order in which they appear
 
@@ -54,7 +61,7 @@ def write_shard(
     """Write the tar, the Parquet and the statistics of a shard, and publish them in this order.
 
     Each file appears whole, by a rename. The statistics name the sha256 of the other two, so a shard of which
-    a part is missing or of another attempt is told from one that is done.
+    a part is missing or of another attempt is told from one that is done. For one writer alone.
 
     Args:
         output: folder of the shards.
@@ -64,17 +71,59 @@ def write_shard(
         encode_format: what images are called in the tar.
         facts: further statistics.
     """
-    name = shard_name(number)
     with tempfile.TemporaryDirectory(prefix="_sealing-", dir=output) as folder:
-        draft = {part: Path(folder, name + part) for part in _PARTS}
-        _write_tar(draft[_TAR], rows, image, encode_format)
-        pq.write_table(rows, draft[_TABLE], compression="zstd")
-        sums = {part.strip("."): _sha256(draft[part]) for part in (_TAR, _TABLE)}
-        draft[_STATS].write_text(
-            json.dumps(_statistics(rows) | dict(facts or {}) | {"sha256": sums}, indent=4) + "\n"
-        )
-        for part in _PARTS:
-            draft[part].replace(output / (name + part))
+        _write_parts(Path(folder), number, rows, image, encode_format, facts or {})
+        _move_parts(Path(folder), output, number)
+
+
+def seal_shard(
+    output: Path,
+    number: int,
+    rows: pa.Table,
+    image: Callable[[int], bytes],
+    *,
+    encode_format: str,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a shard for `gather`, as one of several tasks that may be at it: the first to end has made it.
+
+    Args:
+        output: folder that the shards are gathered in.
+        number: see `write_shard`, as for the rest.
+        rows: see there.
+        image: see there.
+        encode_format: see there.
+        facts: see there.
+    """
+    (output / _SEALED).mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="_sealing-", dir=output / _SEALED) as folder:
+        draft = Path(folder, shard_name(number))
+        draft.mkdir()
+        _write_parts(draft, number, rows, image, encode_format, facts or {})
+        try:
+            draft.rename(_sealed(output, number))  # refused where there is one that holds something
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+
+def whole_shard(output: Path, number: int) -> Path | None:
+    """The folder in which a shard is whole: that of all shards, or that in which it was sealed; or none."""
+    places = output, _sealed(output, number)
+    return next((place for place in places if is_whole(place, number)), None)
+
+
+def shard_statistics(output: Path, number: int) -> Mapping[str, Any]:
+    """The statistics of a shard that was sealed, or gathered."""
+    sealed = _sealed(output, number)
+    return read_statistics(sealed if sealed.is_dir() else output, number)
+
+
+def gather(output: Path) -> None:
+    """Take the shards that were sealed out of their folders: for the driver, between its tasks."""
+    for folder in sorted((output / _SEALED).glob("[0-9]*")):
+        _move_parts(folder, output, int(folder.name))
+        folder.rmdir()
 
 
 def is_whole(folder: Path, number: int) -> bool:
@@ -113,6 +162,32 @@ def read_images(tar: Path) -> Iterator[tuple[str, bytes]]:
             stream = archive.extractfile(member)
             if suffix not in ("json", "txt") and stream is not None:
                 yield key, stream.read()
+
+
+def _sealed(output: Path, number: int) -> Path:
+    return output / _SEALED / shard_name(number)
+
+
+def _write_parts(
+    folder: Path,
+    number: int,
+    rows: pa.Table,
+    image: Callable[[int], bytes],
+    encode_format: str,
+    facts: Mapping[str, Any],
+) -> None:
+    tar, table, statistics = shard_files(folder, number)
+    _write_tar(tar, rows, image, encode_format)
+    pq.write_table(rows, table, compression="zstd")
+    sums = {"tar": _sha256(tar), "parquet": _sha256(table)}
+    told = _statistics(rows) | dict(facts) | {"sha256": sums}
+    statistics.write_text(json.dumps(told, indent=4) + "\n")
+
+
+def _move_parts(folder: Path, output: Path, number: int) -> None:
+    for path in shard_files(folder, number):
+        if path.exists():  # else it was moved by a driver that was killed before it had moved them all
+            path.replace(output / path.name)
 
 
 def _write_tar(path: Path, rows: pa.Table, image: Callable[[int], bytes], encode_format: str) -> None:

@@ -25,10 +25,10 @@ from curation.download.shard import (
     FAILED_TO_RESIZE,
     REMOVED,
     SUCCESS,
-    is_whole,
-    read_statistics,
+    seal_shard,
     shard_number,
-    write_shard,
+    shard_statistics,
+    whole_shard,
 )
 from curation.download.urls import host_of
 
@@ -79,6 +79,8 @@ class Orders:
 def download_shards(folders: Sequence[str], *, orders: Orders) -> Iterator[pa.RecordBatch]:
     """Make the shards whose images are in these folders, except those that are there and whole.
 
+    They are sealed, for `curation.download.shard.gather`.
+
     Args:
         folders: Parquet of one shard each, as `curation.stages.images` makes it, in a folder `shard=N`.
         orders: how, and where to.
@@ -87,14 +89,18 @@ def download_shards(folders: Sequence[str], *, orders: Orders) -> Iterator[pa.Re
         A row of `DONE` for each.
     """
     output = Path(orders.output)
-    missing = [folder for folder in folders if not is_whole(output, shard_number(folder))]
+    missing = [folder for folder in folders if whole_shard(output, shard_number(folder)) is None]
     if missing:
         asyncio.run(_download(missing, orders))
-    for number in map(shard_number, folders):
-        told = read_statistics(output, number)
-        yield pa.record_batch(
-            {"shard": [number], "images": [told["count"]], "successes": [told["successes"]]}, DONE
-        )
+    yield from (done(output, shard_number(folder)) for folder in folders)
+
+
+def done(output: Path, number: int) -> pa.RecordBatch:
+    """The row of `DONE` of a shard that was made."""
+    told = shard_statistics(output, number)
+    return pa.record_batch(
+        {"shard": [number], "images": [told["count"]], "successes": [told["successes"]]}, DONE
+    )
 
 
 async def _download(folders: Sequence[str], orders: Orders) -> None:
@@ -223,7 +229,7 @@ class _Crew:
     def _seal(self, draft: Draft) -> None:
         rows, facts = review(draft.rows(), draft.read, self._orders.evaluation, self._classifier)
         output = Path(self._orders.output)
-        write_shard(
+        seal_shard(
             output, draft.number, rows, draft.read, encode_format=self._options.encode_format, facts=facts
         )
         draft.close()

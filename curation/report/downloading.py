@@ -8,6 +8,9 @@ from curation import io
 
 _COMMONEST = 2
 _SUCCESS = "success"
+_LOOK_SECONDS = 1.0
+_LOOK_SHARE = 0.1
+"""Of the time that is spent looking: thousands of tasks have as many reports, on a disk that all share."""
 
 
 class Reports:
@@ -19,10 +22,21 @@ class Reports:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._started = time.monotonic()
+        self._started = self._due = time.monotonic()
+        self._line = ""
 
     def line(self) -> str:
-        """Images a second, how many came, their bytes, the commonest errors; empty before there is any."""
+        """Images a second, how many came, their bytes, the commonest errors; empty before there is any.
+
+        As of a second ago at the most, or longer where looking takes long.
+        """
+        if (now := time.monotonic()) >= self._due:
+            self._line = self._look()
+            looked = time.monotonic()
+            self._due = looked + max(_LOOK_SECONDS, (looked - now) / _LOOK_SHARE)
+        return self._line
+
+    def _look(self) -> str:
         ends: Counter[str] = Counter()
         size_bytes = 0
         for path in self._folder.glob("[0-9]*.json"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -95,8 +96,9 @@ def _input_files(config: Extract, others: Sequence[RunRecord]) -> list[InputFile
 
 def _failed(pool: RunRecord) -> list[InputFile]:
     """The files of a pool that could not be read, or not to their end."""
-    ledger = io.read_table(pool.folder / "files").to_pylist()
-    paths = [file["path"] for file in ledger if file["error"] is not None or file["truncated"]]
+    ledger = io.read_table(pool.folder / "files")
+    failed = ledger.filter(pc.or_(pc.is_valid(ledger["error"]), ledger["truncated"]))
+    paths = failed["path"].to_pylist()
     if not paths:
         raise InputError(f"all files of {pool.folder} were read to their end; there is nothing to retry")
     return [file for path in paths for file in ([InputFile(path)] if "://" in path else list_inputs([path]))]
@@ -212,9 +214,10 @@ def _publish(
     totals = {name: sum(ledger[name].to_pylist()) for name in ("records", "pages", "images", "candidates")}
     reasons: Counter[str] = Counter(dropped)
     faults: Counter[str] = Counter()
-    for file in ledger.to_pylist():
-        reasons.update(dict(file["dropped"]))
-        faults.update(dict(file["faults"]))
+    for batch in ledger.select(["dropped", "faults"]).to_batches(max_chunksize=GROUP_FILES):
+        for file in batch.to_pylist():  # a thousand at a time: as objects they take ten times the memory
+            reasons.update(dict(file["dropped"]))
+            faults.update(dict(file["faults"]))
     reasons[DUPLICATE] = sum(ledger["pairs"].to_pylist()) - sum(dropped.values()) - rows
     return attempt.publish(
         rows={"in": totals["candidates"], "out": rows},

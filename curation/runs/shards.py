@@ -17,12 +17,13 @@ from pyspark.sql import functions as F
 
 from curation.config import Download
 from curation.download.review import CAPTIONS
-from curation.download.shard import SUCCESS, read_statistics, shard_files, shard_numbers
+from curation.download.shard import SUCCESS, gather, read_statistics, shard_files, shard_numbers
 from curation.download.task import DONE, Orders
 from curation.errors import InputError
 from curation.log import progress
 from curation.report.downloading import Reports
 from curation.runs.tables import PROFILE, read_tables
+from curation.spark import cores
 from curation.stages.duplicates import duplicates
 from curation.stages.images import in_shards, shard_sizes
 from curation.stages.read import read
@@ -63,7 +64,7 @@ def place(spark: SparkSession, images: DataFrame, scratch: Path, config: Downloa
         boxes = boxes.groupBy("url").agg(F.flatten(F.sort_array(F.collect_list("boxes"))).alias("boxes"))
         images = images.join(boxes, "url", "left")
     draft = scratch / f"_{IMAGES}"
-    placed = in_shards(images, shards=shards, first=first).repartition(shards, "shard")
+    placed = in_shards(images, shards=shards, first=first)
     placed.write.mode("overwrite").partitionBy("shard").parquet(str(draft))
     draft.rename(scratch / IMAGES)
 
@@ -113,18 +114,20 @@ def take_back(output: Path, folder: Path, *, first: int) -> None:
 
 def fetch(spark: SparkSession, scratch: Path, engine: Engine, orders: Orders) -> None:
     """Make the shards of the images that were placed, except those that are there already."""
+    gather(Path(orders.output))  # of a killed attempt
     reports = scratch / _REPORTS
     reports.mkdir(exist_ok=True)
     for old in reports.iterdir():
         old.unlink()  # of a killed attempt
     folders = sorted(map(str, (scratch / IMAGES).glob("shard=*")))
-    cores = spark.sparkContext.defaultParallelism
-    groups = _groups(folders, _GROUPS_A_CORE * cores)
-    tasks = min(len(groups), cores)
-    orders = replace(orders, reports=str(reports), share=1 / tasks, decoders=max(1, cores // tasks))
+    at_once = cores(spark)
+    groups = _groups(folders, _GROUPS_A_CORE * at_once)
+    tasks = min(len(groups), at_once)
+    orders = replace(orders, reports=str(reports), share=1 / tasks, decoders=max(1, at_once // tasks))
     numbers = spark.range(0, len(groups), 1, len(groups))
     with progress(spark, "download", Reports(reports).line):
         read(numbers, paths=groups, reader=partial(engine, orders=orders), schema=DONE).collect()
+    gather(Path(orders.output))
 
 
 def _groups(folders: Sequence[str], number: int) -> list[list[str]]:
@@ -152,7 +155,8 @@ def latest(spark: SparkSession, *folders: Path, again: bool) -> DataFrame:
 
 def mark_duplicates(images: DataFrame, folder: Path) -> dict[str, int]:
     """Write the table of images that look like another one, and count them."""
-    found = duplicates(images.where(F.col("status") == SUCCESS))
+    came = images.where(F.col("status") == SUCCESS)
+    found = duplicates(came, number=came.count())
     found.write.mode("overwrite").parquet(str(folder))
     marked = images.sparkSession.read.parquet(str(folder))
     counts = {row["same_bytes"]: row["count"] for row in marked.groupBy("same_bytes").count().collect()}

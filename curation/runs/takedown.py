@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 
 from curation import io
 from curation.config import Takedown
-from curation.core.profile import COLUMNS, profile
+from curation.core.profile import COLUMNS
 from curation.download.shard import REMOVED, SUCCESS, shard_numbers
+from curation.download.spread import profile_on_disk
 from curation.download.takedown import PLAN, TAKEN_DOWN, carry_out, find, find_images, latest_images
 from curation.errors import InputError
 from curation.log import counted
@@ -150,7 +151,7 @@ def _write_profile(record: RunRecord) -> None:
     again = sum(retry["count"] for retry in record.facts.get("retries", ()))
     columns = sorted(COLUMNS & set(SHARD.names))
     images = latest_images(record.folder, numbers, columns, again=again)
-    table = profile(counted(images, "profile", len(numbers)))
+    table = profile_on_disk(counted(images, "profile", len(numbers)), record.folder)
     path = record.folder / PROFILE / "part-00000.parquet"
     path.parent.mkdir(exist_ok=True)  # shards of older versions have none
     draft = path.with_name(f"_{path.name}")

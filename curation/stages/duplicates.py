@@ -1,16 +1,18 @@
 """Which images of a data set are others again."""
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from curation.core.near import BITS, DISTANCE, block_pairs
+from curation.core.near import BITS, DISTANCE, block_groups, blocks_to_agree
 from curation.schemas import DUPLICATES
 
 _FLAT = 0
 """The hash of images that show nothing: they look like many others, and are none of them."""
 
 
-def duplicates(images: DataFrame, *, distance: int = DISTANCE) -> DataFrame:
+def duplicates(images: DataFrame, *, number: int = 0, distance: int = DISTANCE) -> DataFrame:
     """Mark the images that are there already, with a smaller key.
 
     `duplicate_of` is the smallest key among the images of the same bytes, if one is smaller than the image's
@@ -23,6 +25,7 @@ def duplicates(images: DataFrame, *, distance: int = DISTANCE) -> DataFrame:
 
     Args:
         images: `key`, `image_id`, `sha256`, `perceptual_hash`; either hash may be null.
+        number: of the images, or about; it decides how they are compared, and changes no row.
         distance: the most bits in which the hashes of images that look the same differ, from 0 to 15.
 
     Returns:
@@ -30,7 +33,8 @@ def duplicates(images: DataFrame, *, distance: int = DISTANCE) -> DataFrame:
     """
     images = images.withColumn("hash", _signed(F.col("perceptual_hash")))
     looks = F.when(F.col("hash") != _FLAT, F.col("hash"))
-    similar = _similar(images.where(looks.isNotNull()), distance)
+    masks = block_groups(distance, blocks_to_agree(number, distance))
+    similar = _similar(images.where(looks.isNotNull()), masks, distance)
     copy = F.when(F.col("original") < F.col("key"), _mark(F.col("original"), F.lit(0), same_bytes=True))
     look_alike = F.when(
         F.col("similar.key") < F.col("key"),
@@ -53,7 +57,7 @@ def _originals(images: DataFrame) -> DataFrame:
     return by_bytes.where("images > 1").select("sha256", "original")
 
 
-def _similar(images: DataFrame, distance: int) -> DataFrame:
+def _similar(images: DataFrame, masks: Sequence[int], distance: int) -> DataFrame:
     """For each hash that is not alone: the smallest key that has it or a near one, and the bits between.
 
     Returns:
@@ -62,24 +66,25 @@ def _similar(images: DataFrame, distance: int) -> DataFrame:
     hashes = images.groupBy("hash").agg(F.min("key").alias("first"), F.count("*").alias("images"))
     itself = F.struct(F.col("first").alias("key"), F.lit(0).alias("distance"))
     return (
-        hashes.join(_nearest(hashes.select("hash", "first"), distance), "hash", "left")
+        hashes.join(_nearest(hashes.select("hash", "first"), masks, distance), "hash", "left")
         .where("images > 1 or nearest is not null")
         .select(F.col("hash").alias("look"), F.coalesce("nearest", itself).alias("similar"))
     )
 
 
-def _nearest(hashes: DataFrame, distance: int) -> DataFrame:
+def _nearest(hashes: DataFrame, masks: Sequence[int], distance: int) -> DataFrame:
     """For each hash that has a near one with a smaller key: the smallest key, and the bits between.
 
     Args:
         hashes: distinct; `hash`, `first`.
+        masks: under one of which hashes that are near agree.
         distance: in bits.
 
     Returns:
         `hash`, `nearest` (key, distance).
     """
-    masks = F.array(*(F.lit(_two_s_complement(mask)) for mask in block_pairs(distance)))
-    parts = hashes.select("hash", "first", F.posexplode(masks).alias("block", "mask")).select(
+    literals = F.array(*(F.lit(_two_s_complement(mask)) for mask in masks))
+    parts = hashes.select("hash", "first", F.posexplode(literals).alias("block", "mask")).select(
         "hash", "first", "block", F.col("hash").bitwiseAND(F.col("mask")).alias("part")
     )
     left = parts.select("block", "part", F.col("hash").alias("other"), F.col("first").alias("key"))

@@ -67,7 +67,8 @@ def images(curated: DataFrame) -> DataFrame:
 def in_shards(images: DataFrame, *, shards: int, first: int = 0) -> DataFrame:
     """Give each image its place.
 
-    With few images for the number of shards, a shard may get none, and there will be no such number.
+    With few images for the number of shards, a shard may get none, and there will be no such number. Each
+    shard is in one partition, and there are as many partitions as shards.
 
     Args:
         images: anything with `image_id`, each once.
@@ -80,6 +81,7 @@ def in_shards(images: DataFrame, *, shards: int, first: int = 0) -> DataFrame:
     rank = F.row_number().over(Window.partitionBy("shard").orderBy("image_id")) - 1
     return (
         images.withColumn("shard", shard(shards) + first)
+        .repartition(shards, "shard")  # here, so that ranks need no shuffle of their own
         .withColumn("position", rank)
         .select("shard", "position", *images.columns)
     )

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,11 +32,20 @@ class Standalone:
         workers: their processes, in the order in which they were started; lost ones too.
     """
 
-    def __init__(self, folder: Path, *, workers: int = 2, cores: int = 1, memory: str = "2g") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int = 2,
+        cores: int = 1,
+        memory: str = "2g",
+        local: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.url = ""
         self.workers: list[subprocess.Popen[bytes]] = []
         self._first, self._cores, self._memory = workers, cores, memory
+        self._local = {} if local is None else {"SPARK_LOCAL_DIRS": str(local)}
         self._master: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Standalone":
@@ -53,8 +64,13 @@ class Standalone:
     def start_worker(self) -> None:
         """Add a worker, and wait until the master knows it."""
         name = f"worker-{len(self.workers)}"
-        bounds = ("--host", HOST, "--cores", str(self._cores), "--memory", self._memory)
-        process, told = self._start(name, "worker.Worker", *bounds, "-d", str(self.folder / name), self.url)
+        host = (
+            f"127.0.0.{len(self.workers) + 2}"  # its own: of one host, Spark makes no second copy of a task
+        )
+        bounds = ("--host", host, "--cores", str(self._cores), "--memory", self._memory)
+        process, told = self._start(
+            name, "worker.Worker", *bounds, "-d", str(self.folder / name), self.url, host=host
+        )
         self.workers.append(process)
         until(lambda: b"Successfully registered with master" in told.read_bytes())
 
@@ -65,24 +81,47 @@ class Standalone:
         for process in below:
             kill(process)
 
-    def executors(self) -> list[int]:
-        """The JVMs that run tasks."""
-        alive = [worker for worker in self.workers if worker.poll() is None]
+    def freeze_worker(self, number: int) -> list[int]:
+        """Stop a worker and all that it runs, as if its machine were cut off; gives what `thaw` takes."""
+        process = self.workers[number].pid
+        frozen: list[int] = []
+        while more := [each for each in (process, *descendants(process)) if each not in frozen]:
+            for each in more:
+                send(each, signal.SIGSTOP)
+            frozen += more
+        return frozen
+
+    def executors(self, *numbers: int) -> list[int]:
+        """The JVMs that run tasks, of all workers or of some."""
+        workers = [self.workers[number] for number in numbers] or self.workers
+        alive = [worker for worker in workers if worker.poll() is None]
         below = [process for worker in alive for process in descendants(worker.pid)]
         return [process for process in below if "CoarseGrainedExecutorBackend" in command(process)]
+
+    def working(self) -> list[int]:
+        """The numbers of the workers that run."""
+        return [number for number, worker in enumerate(self.workers) if worker.poll() is None]
 
     def python_workers(self) -> list[int]:
         """The Python processes that run tasks: what the daemons have forked."""
         below = [process for executor in self.executors() for process in descendants(executor)]
         return [process for process in below if "pyspark.daemon" in command(process)]
 
-    def submit(self, job: str, *flags: object, conf: dict[str, object] | None = None) -> "Submitted":
+    def submit(self, job: str | Path, *flags: object, conf: dict[str, object] | None = None) -> "Submitted":
         """Start a job as a user would: spark-submit, client mode, with the packed environment."""
-        return Submitted(self, job, flags, conf or {})
+        return Submitted(self, job, flags, {"spark.archives": f"{ENVIRONMENT}#env"} | (conf or {}))
 
-    def run(self, job: str, *flags: object, conf: dict[str, object] | None = None) -> str:
+    def run(self, job: str | Path, *flags: object, conf: dict[str, object] | None = None) -> str:
         """Run a job to its end, which must be a good one; gives what it printed."""
         return self.submit(job, *flags, conf=conf).finish()
+
+    def unpacked(self) -> Path:
+        """The environment in a folder that all workers see: executors come up without unpacking theirs."""
+        folder = self.folder / "env"
+        if not folder.exists():
+            with tarfile.open(ENVIRONMENT) as archive:
+                archive.extractall(folder, filter="fully_trusted")
+        return folder
 
     def environment(self) -> dict[str, str]:
         """That of a fresh login: nothing of the checkout, and a home of its own for caches."""
@@ -98,7 +137,9 @@ class Standalone:
             "NO_ALBUMENTATIONS_UPDATE": "1",
         }
 
-    def _start(self, name: str, main: str, *arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
+    def _start(
+        self, name: str, main: str, *arguments: str, host: str = HOST
+    ) -> tuple[subprocess.Popen[bytes], Path]:
         told = self.folder / f"{name}.log"
         with told.open("wb") as log:
             process = subprocess.Popen(
@@ -110,7 +151,9 @@ class Standalone:
                     *arguments,
                 ],
                 cwd=self.folder,
-                env=self.environment() | {"SPARK_DAEMON_MEMORY": "256m"},
+                env=self.environment()
+                | self._local
+                | {"SPARK_DAEMON_MEMORY": "256m", "SPARK_LOCAL_IP": host},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -123,10 +166,11 @@ class Submitted:
 
     Attributes:
         process: spark-submit, and the JVM of the driver.
+        told: what it says on stderr.
     """
 
     def __init__(
-        self, cluster: Standalone, job: str, flags: tuple[object, ...], conf: dict[str, object]
+        self, cluster: Standalone, job: str | Path, flags: tuple[object, ...], conf: dict[str, object]
     ) -> None:
         settings = {
             "spark.pyspark.driver.python": sys.executable,
@@ -135,27 +179,30 @@ class Submitted:
             "spark.driver.memory": "1g",
         } | conf
         words: list[object] = [_SPARK_HOME / "bin" / "spark-submit", "--master", cluster.url]
-        words += ["--archives", f"{ENVIRONMENT}#env"]
+        if archives := settings.pop("spark.archives"):
+            words += ["--archives", archives]
         words += [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
-        words += [ROOT / "jobs" / f"{job}.py", *flags]
-        self.process = subprocess.Popen(
-            [str(word) for word in words],
-            cwd=cluster.folder,
-            env=cluster.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        words += [ROOT / "jobs" / f"{job}.py" if isinstance(job, str) else job, *flags]
+        folder = Path(tempfile.mkdtemp(prefix=f"{job}-", dir=cluster.folder))
+        self.told, self._out = folder / "stderr", folder / "stdout"
+        with self.told.open("wb") as told, self._out.open("wb") as out:
+            self.process = subprocess.Popen(
+                [str(word) for word in words],
+                cwd=cluster.folder,
+                env=cluster.environment(),
+                stdout=out,
+                stderr=told,
+                start_new_session=True,
+            )
 
     def wait(self) -> tuple[int, str, str]:
         """The exit code, and what was printed to both streams."""
         try:
-            out, error = self.process.communicate(timeout=PATIENCE_SECONDS)
+            self.process.wait(timeout=PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        return self.process.returncode, out, error
+        return self.process.returncode, self._out.read_text(), self.told.read_text()
 
     def finish(self) -> str:
         """Wait for a good end."""
@@ -166,6 +213,10 @@ class Submitted:
     def kill(self) -> None:
         """Kill the driver: its JVM and its Python at once."""
         _kill_group(self.process)
+
+    def python(self) -> int:
+        """The driver's Python, below its JVM."""
+        return next(each for each in descendants(self.process.pid) if "/jobs/" in command(each))
 
 
 def until(found: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
@@ -179,8 +230,21 @@ def until(found: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any
 
 def kill(process: int) -> None:
     """SIGKILL, to a process that may have ended meanwhile."""
+    send(process, signal.SIGKILL)
+
+
+def send(process: int, what: signal.Signals) -> None:
+    """A signal, to a process that may have ended meanwhile."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, what)
+
+
+def runs(process: int) -> bool:
+    """Whether a process is there, and no mere zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def command(process: int) -> str:

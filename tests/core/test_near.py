@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.core.near import block_pairs, blocks, near
+from curation.core.near import block_groups, blocks, blocks_to_agree, near
 
 hashes = st.lists(st.integers(0, 2**64 - 1), max_size=12)
 flips = st.lists(st.tuples(st.integers(0, 11), st.sets(st.integers(0, 63), max_size=6)), max_size=12)
@@ -31,8 +31,19 @@ def test_blocks_hold_each_bit_once(number):
     assert max(mask.bit_count() for mask in masks) - min(mask.bit_count() for mask in masks) <= 1
 
 
-@given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=3))
-def test_hashes_that_are_near_agree_in_a_pair_of_blocks(value, bits):
+@pytest.mark.parametrize(("agreeing", "number"), [(2, 10), (3, 20), (4, 35)])
+@given(value=st.integers(0, 2**64 - 1), bits=st.sets(st.integers(0, 63), max_size=3))
+def test_hashes_that_are_near_agree_in_a_group_of_blocks(value, bits, agreeing, number):
     other = value ^ sum(1 << bit for bit in bits)
-    assert any(value & mask == other & mask for mask in block_pairs(3))
-    assert len(block_pairs(3)) == 10
+    masks = block_groups(3, agreeing)
+    assert any(value & mask == other & mask for mask in masks)
+    assert len(set(masks)) == number
+
+
+@pytest.mark.parametrize(
+    ("hashes", "expected"), [(0, 2), (10**6, 2), (10**8, 2), (2 * 10**8, 3), (10**9, 3), (10**11, 4)]
+)
+def test_the_more_hashes_the_more_blocks_are_to_agree(hashes, expected):
+    assert blocks_to_agree(hashes, 3) == expected
+    bits = min(mask.bit_count() for mask in block_groups(3, expected))
+    assert hashes / 2**bits < 8  # strangers of one hash under one mask

@@ -36,7 +36,9 @@ def test_every_core_has_work_where_there_is_enough(input_bytes, cores):
     assert tasks >= min(3 * cores, input_bytes // (16 * MIB)) - 1
     assert sizing.shuffle_partitions >= 2 * cores
     assert 3 * input_bytes <= sizing.shuffle_partitions * 256 * MIB
-    assert Sizing(input_bytes=2 * input_bytes, cores=cores).shuffle_partitions <= 2 * sizing.shuffle_partitions
+    assert (
+        Sizing(input_bytes=2 * input_bytes, cores=cores).shuffle_partitions <= 2 * sizing.shuffle_partitions
+    )
 
 
 def test_what_is_said():

@@ -10,14 +10,18 @@ from curation.download.shard import (
     FAILED_TO_DOWNLOAD,
     REMOVED,
     SUCCESS,
+    gather,
     is_whole,
     read_images,
     read_statistics,
     sample_key,
+    seal_shard,
     shard_files,
     shard_name,
     shard_number,
     shard_numbers,
+    shard_statistics,
+    whole_shard,
     write_shard,
 )
 from curation.schemas import SHARD
@@ -127,3 +131,63 @@ def test_a_column_of_the_users_own(tmp_path):
     with tarfile.open(tmp_path / "00003.tar") as tar:
         assert json.load(tar.extractfile("0000300.json"))["nsfw"] == 0.25
         assert tar.extractfile("0000300.png").read() == b"image 0"
+
+
+def seal(output, statuses, number=3):
+    seal_shard(output, number, rows(statuses, number=number), image, encode_format="jpg")
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_of_two_tasks_with_one_shard_the_first_has_made_it(tmp_path, shard):
+    """What they fetched need not be the same, and then no file of the one goes with one of the other."""
+    output = tmp_path / "output"
+    output.mkdir()
+    assert whole_shard(output, 3) is None
+    seal(output, STATUSES)
+    first = whole_shard(output, 3)
+    assert shard_statistics(output, 3)["successes"] == 2
+    before = files(first)
+    seal(output, [FAILED_TO_DOWNLOAD] * 4)
+    assert files(first) == before
+    assert not files(output)
+    gather(output)
+    assert whole_shard(output, 3) == output
+    assert shard_statistics(output, 3)["successes"] == 2
+    assert files(output) == before
+    assert [path.name for path in output.iterdir() if path.is_dir()] == ["_sealed"]
+    assert not list((output / "_sealed").iterdir())
+
+
+def test_a_task_whose_output_was_taken_over_makes_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        seal(tmp_path / "gone", STATUSES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_driver_killed_while_gathering_gathers_the_rest(tmp_path):
+    seal(tmp_path, STATUSES)
+    sealed = whole_shard(tmp_path, 3)
+    (sealed / "00003.tar").rename(tmp_path / "00003.tar")
+    assert whole_shard(tmp_path, 3) is None
+    gather(tmp_path)
+    assert whole_shard(tmp_path, 3) == tmp_path
+
+
+def test_a_torn_shard_is_replaced_by_one_that_is_sealed(tmp_path):
+    write_shard(tmp_path, 3, rows([FAILED_TO_DOWNLOAD]), image, encode_format="jpg")
+    (tmp_path / "00003.tar").write_bytes(b"torn")
+    assert whole_shard(tmp_path, 3) is None
+    seal(tmp_path, STATUSES)
+    assert shard_statistics(tmp_path, 3)["successes"] == 2
+    gather(tmp_path)
+    assert is_whole(tmp_path, 3)
+    assert read_statistics(tmp_path, 3)["successes"] == 2
+
+
+def test_what_hinders_a_rename_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.rename", lambda *_: (_ for _ in ()).throw(OSError(28, "no space")))
+    with pytest.raises(OSError, match="no space"):
+        seal(tmp_path, STATUSES)

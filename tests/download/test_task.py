@@ -13,7 +13,7 @@ import pytest
 from curation.config import Download
 from curation.demo.server import Answer, Server
 from curation.download.hosts import STRIKES
-from curation.download.shard import is_whole, read_statistics
+from curation.download.shard import gather, is_whole, read_statistics
 from curation.download.task import Orders, download_shards
 from tests.download.hostile import ERRORS, GOOD, PRIVATE_HOSTS, Hostile
 from tests.download.test_draft import write_images
@@ -31,6 +31,7 @@ def fetch(tmp_path, urls, columns=None, **how):
     """The rows of a shard of these URLs."""
     folder = write_images(tmp_path / "shard=0", urls, **(columns or {}))
     list(download_shards([folder], orders=orders(tmp_path, **how)))
+    gather(tmp_path)
     return pq.read_table(tmp_path / "00000.parquet").to_pylist()
 
 
@@ -44,14 +45,16 @@ def test_shards_flow_into_one_another_and_each_is_whole(tmp_path):
         assert [batch.to_pylist() for batch in batches] == [
             [{"shard": n, "images": 4, "successes": 4}] for n in range(5)
         ]
+        gather(tmp_path)
         before = {path: path.read_bytes() for path in tmp_path.glob("0000*")}
         (tmp_path / "00003.tar").write_bytes(b"torn")
         asked = server.requests.copy()
         list(download_shards(folders, orders=orders(tmp_path)))
+        gather(tmp_path)
         assert set(server.requests - asked) == {f"/3/{at}.jpg" for at in range(4)}
     assert {path: path.read_bytes() for path in tmp_path.glob("0000*")} == before
     assert all(is_whole(tmp_path, n) for n in range(5))
-    assert not list(tmp_path.glob("_sealing*"))
+    assert not list(tmp_path.glob("_sealed/*"))
 
 
 def test_what_can_get_better_is_tried_again(tmp_path):

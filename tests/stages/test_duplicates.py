@@ -1,7 +1,9 @@
 import random
+import re
 
 import pyarrow as pa
 
+from curation.core.near import block_groups, blocks_to_agree
 from curation.schemas import DUPLICATES
 from curation.stages.duplicates import duplicates
 from tests.stages.conftest import frame
@@ -63,6 +65,16 @@ def test_the_same_as_a_look_at_every_pair(same_rows):
     expected = slow(table, 3)
     assert {row["distance"] for row in expected} == {0, 1, 2, 3}
     assert same_rows(table, duplicates) == sorted(expected, key=str)
+
+
+def test_the_same_rows_however_many_blocks_are_to_agree(spark):
+    table = at_random(3)
+    expected = sorted(slow(table, 3), key=str)
+    for number in (0, 10**9, 10**11):
+        found = duplicates(frame(spark, table), number=number)
+        assert sorted((row.asDict() for row in found.collect()), key=str) == expected
+        masks = set(re.findall(r"-?\d{8,}", found._jdf.queryExecution().optimizedPlan().toString()))
+        assert len(masks) >= len(block_groups(3, blocks_to_agree(number, 3)))
 
 
 def test_without_a_distance(spark):

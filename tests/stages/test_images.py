@@ -1,9 +1,11 @@
 from collections import defaultdict
 
 import pyarrow as pa
+from pyspark.sql import functions as F
 
 from curation.core.identity import image_id, pair_uid
 from curation.stages.images import images, in_shards, shard_sizes
+from tests.stages.conftest import frame
 
 ROWS = [(f"http://a/{number % 40}.jpg", f"text {number}") for number in range(100)]
 
@@ -24,6 +26,17 @@ def test_each_image_once_with_its_texts_in_the_order_of_their_uids(same_rows):
     for row in rows:
         pairs = zip(row["uids"], row["texts"], row["keep_probabilities"], strict=True)
         assert list(pairs) == texts[row["url"]]
+
+
+def test_ranks_need_no_shuffle_of_their_own(spark):
+    """Each image crosses the network once to its shard, and a shard is in one partition."""
+    ids = frame(spark, curated()).select("image_id").distinct()
+    placed = in_shards(ids, shards=7)
+    plan = placed._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("Exchange hashpartitioning(shard") == 1
+    assert placed.rdd.getNumPartitions() == 7
+    where = placed.select("shard", F.spark_partition_id().alias("partition")).distinct()
+    assert where.count() == placed.select("shard").distinct().count()
 
 
 def test_shards_are_ranges_of_image_ids_ranked_within(same_rows):
