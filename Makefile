@@ -6,7 +6,7 @@ TRAINER := .venv/trainer
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install trainer demo notebooks validate test dist cluster-test cluster-test-short cluster-test-all check bench constraints clean
+.PHONY: help install trainer demo notebooks validate test test-long dist cluster-test cluster-test-short cluster-test-all check bench constraints clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -34,7 +34,10 @@ validate: demo trainer  ## train a tiny model on what the demo made
 	$(BIN)/python -m curation.demo.validate --output demo
 
 test: trainer  ## run the tests, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --ignore tests/cluster
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not long' --ignore tests/cluster
+
+test-long: trainer  ## the tests that this leaves out: minutes each
+	$(BIN)/python -m pytest -m long --ignore tests/cluster
 
 dist: install  ## the wheel, and an environment for the workers of a cluster, into dist/
 	rm -rf dist

@@ -113,6 +113,7 @@ def contents(work: Path) -> dict:
     return tables | {str(path.relative_to(work)): path.read_bytes() for path in files}
 
 
+@pytest.mark.long
 def test_a_chain_whose_driver_was_killed_ends_as_a_quiet_one(tmp_path, photographs, wordnet):
     _, wat, _ = photographs
     arguments = ["--input", wat, "--vocabulary", wordnet, "--t", 20, "--image-size", 64]
@@ -144,6 +145,7 @@ balance(session, Balance(matches=(f"{work}/matches",), t=20, output=f"{work}/cur
 """
 
 
+@pytest.mark.long
 def test_real_pages_are_curated_alike_on_one_core_and_two(session, tmp_path, shared_data, wordnet):
     wat = str(shared_data / "wat" / "pages.warc.wat.gz")
     one, two = tmp_path / "local[1]", tmp_path / "local[2]"  # Spark takes such names for globs

@@ -69,7 +69,7 @@ def calibrate(config: Plan) -> tuple[Rates, str]:
         raise InputError(f"--calibrate {config.calibrate}: give a file in a folder that exists")
     with tempfile.TemporaryDirectory(prefix="curation-") as folder:
         log = Path(folder, "_log")
-        session = Session("curation calibrate", master=f"local[{config.cores}]", log=log)
+        session = Session("calibrate", master=f"local[{config.cores}]", log=log)
         try:
             with log_file(log):
                 rates = measure(session, Path(folder), SECONDS)

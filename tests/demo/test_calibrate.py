@@ -32,6 +32,7 @@ def texts():
     return Texts(ENGLISH)
 
 
+@pytest.mark.long
 def test_rates_are_measured_and_the_planner_reads_them(session, tmp_path):
     rates = measure(session, tmp_path / "work", 0.5)
     assert rates.cpu_seconds.keys() == UNITS.keys()

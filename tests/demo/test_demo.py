@@ -137,6 +137,7 @@ def test_run_again_it_has_nothing_to_do(first):
     assert numbers(again.stdout) == numbers(result.stdout) != []
 
 
+@pytest.mark.long
 def test_no_image_is_asked_for_twice(session, web, tmp_path):
     with Server(web.answer) as server:
         wats = write_wats(web.pages(server.origin), tmp_path / "web")
