@@ -214,7 +214,12 @@ class _Steps:
 
     @functools.cached_property
     def _wats(self) -> list[Path]:
-        return wat_files(self._folder / "material", self._texts, files=2 * self._size)
+        """Two files, large as real ones are: a task for each MB would cost more than reading it."""
+        parts = wat_files(self._folder / "material", self._texts, files=2 * self._size)
+        halves = [self._folder / "material" / f"half-{number}.warc.wat.gz" for number in range(2)]
+        for number, half in enumerate(halves):
+            half.write_bytes(b"".join(part.read_bytes() for part in parts[number::2]))
+        return halves
 
     @functools.cached_property
     def _matches(self) -> tuple[RunRecord, float]:
