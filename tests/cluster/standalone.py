@@ -183,7 +183,7 @@ class Submitted:
             words += ["--archives", archives]
         words += [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
         words += [ROOT / "jobs" / f"{job}.py" if isinstance(job, str) else job, *flags]
-        folder = Path(tempfile.mkdtemp(prefix=f"{job}-", dir=cluster.folder))
+        folder = Path(tempfile.mkdtemp(prefix=f"{Path(job).stem}-", dir=cluster.folder))
         self.told, self._out = folder / "stderr", folder / "stdout"
         with self.told.open("wb") as told, self._out.open("wb") as out:
             self.process = subprocess.Popen(
