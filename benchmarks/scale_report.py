@@ -22,7 +22,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "images" / "scale.png"
 BEGIN, END = "<!-- scale:begin -->", "<!-- scale:end -->"
 
 LINEAR = 1.1
-"""The largest exponent that passes for linear: log(what it takes) over log(input), between two sizes."""
+"""The largest exponent that passes for linear."""
 FLAT = 1.25
 """By how much the largest Python process may grow when its input grows fourfold, and still be flat."""
 _COLOURS = 64
@@ -65,38 +65,48 @@ def table(steps: Mapping[str, Any]) -> str:
             size = f"{run['amount']:,.{1 if run['amount'] < 100 else 0}f} {step['unit']}"
             sums = [f"{run.get(key, 0) / 1e6:,.1f}" for key in ("shuffle_bytes", "spilled_bytes")]
             sums += [f"{run[key] / 1e6:,.1f}" for key in ("output_bytes", "peak_bytes")]
-            cells = [name, f"{run['factor']}x", size, f"{run['seconds']:,.1f}", f"{_cpu(run):,.1f}"]
+            cells = [name, f"{run['factor']}x", size, f"{run['seconds']:,.1f}", f"{_taken(run, 'cpu'):,.1f}"]
             lines.append("| " + " | ".join([*cells, *memory, f"{run.get('tasks', 0):,}", *sums]) + " |")
     return "\n".join(lines)
 
 
 def verdicts(steps: Mapping[str, Any]) -> str:
-    """Of each step, how it grows over its last fourfold, in Markdown."""
+    """Of each step, how it grows over its last three sizes, in Markdown."""
     lines = [
-        "| step | time | CPU time | shuffle | output | largest Python process | verdict |",
-        "| --- | ---: | ---: | ---: | ---: | --- | --- |",
+        "| step | time | CPU time | CPU of a further | shuffle | output | largest Python process | verdict |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |",
     ]
     for name, step in steps.items():
-        if len(step["runs"]) < 2:
+        if len(step["runs"]) < 3:
             continue
-        before, last = step["runs"][-2:]
-        powers = [exponent(before, last, key) for key in ("seconds", "cpu", "shuffle_bytes", "output_bytes")]
-        cells = ["" if power is None else f"{power:.2f}" for power in powers]
+        first, before, last = step["runs"][-3:]
+        keys = ("seconds", "cpu", "shuffle_bytes", "output_bytes")
+        powers = [exponent(first, before, last, key) for key in keys]
+        time, cpu, *sizes = ["" if power is None else f"{power:.2f}" for power in powers]
+        further = 1000 * (_taken(last, "cpu") - _taken(before, "cpu")) / (last["amount"] - before["amount"])
         role, ratio = max(_growth(before, last), key=lambda item: item[1])
         faster = [power for power in powers if power is not None and power > LINEAR]
         verdict = "faster than its input" if faster else "no faster than its input"
         verdict += "; memory grows" if ratio > FLAT else "; memory is flat"
-        span = f"{before['factor']}x to {last['factor']}x"
-        lines.append(f"| {name}, {span} | {' | '.join(cells)} | {role}: x {ratio:.2f} | {verdict} |")
+        cells = [f"{name}, {first['factor']}x to {last['factor']}x", time, cpu]
+        cells += [f"{step['unit'].removesuffix('s')}: {further:,.3g} ms", *sizes, f"{role}: x {ratio:.2f}"]
+        lines.append(f"| {' | '.join([*cells, verdict])} |")
     return "\n".join(lines)
 
 
-def exponent(before: Run, last: Run, key: str) -> float | None:
-    """How what a step takes grows with its input: 1 is in proportion; None where there was nothing."""
-    values = [_cpu(run) if key == "cpu" else run.get(key, 0) for run in (before, last)]
-    if not all(values):
+def exponent(first: Run, before: Run, last: Run, key: str) -> float | None:
+    """How what a step takes grows with its input, whatever it takes without any.
+
+    For a fixed cost and a power of the input, fixed + c * input ** p, at three sizes that are in proportion,
+    what the second step up adds is the ratio of the sizes to the power of p times what the first added.
+
+    Returns:
+        p: 1 is in proportion. None where more input did not take more.
+    """
+    added = [_taken(after, key) - _taken(run, key) for run, after in ((first, before), (before, last))]
+    if min(added) <= 0:
         return None
-    return math.log(values[1] / values[0]) / math.log(last["amount"] / before["amount"])
+    return math.log(added[1] / added[0]) / math.log(last["amount"] / before["amount"])
 
 
 def _growth(before: Run, last: Run) -> Iterator[tuple[str, float]]:
@@ -107,8 +117,8 @@ def _growth(before: Run, last: Run) -> Iterator[tuple[str, float]]:
             yield role, last["megabytes"][role] / before["megabytes"][role]
 
 
-def _cpu(run: Run) -> float:
-    return sum(run["cpu_seconds"].values())
+def _taken(run: Run, key: str) -> float:
+    return sum(run["cpu_seconds"].values()) if key == "cpu" else run.get(key, 0)
 
 
 def chart(steps: Mapping[str, Any]) -> alt.VConcatChart:
@@ -120,7 +130,7 @@ def chart(steps: Mapping[str, Any]) -> alt.VConcatChart:
         {"step": f"{name}: 1 {step['unit'].removesuffix('s')}", "factor": run["factor"], "kind": kind,
          "value": 1000 * value / run["amount"]}
         for name, step in steps.items() for run in step["runs"]
-        for kind, value in (("time", run["seconds"]), ("CPU time", _cpu(run)))
+        for kind, value in (("time", run["seconds"]), ("CPU time", _taken(run, "cpu")))
     ]  # fmt: skip
     memory = [
         {"step": name, "factor": run["factor"], "kind": role, "value": run["megabytes"][role]}

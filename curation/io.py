@@ -13,7 +13,7 @@ from curation.errors import InputError
 
 
 def local_folder(path: str, flag: str) -> Path:
-    """The absolute path of an output.
+    """The absolute path of a folder that jobs write or read.
 
     Args:
         path: as the user gave it; `file://` is allowed.
@@ -25,7 +25,7 @@ def local_folder(path: str, flag: str) -> Path:
     if path.startswith("file://"):
         path = path.removeprefix("file://")
     if "://" in path:
-        raise InputError(f"{flag} {path}: outputs go to a local or shared file system; give a path")
+        raise InputError(f"{flag} {path}: jobs keep folders on a local or shared file system; give a path")
     folder = Path(path).absolute()
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{flag} {path} is a file; give a folder")

@@ -9,7 +9,7 @@ def test_outputs_are_local_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert io.local_folder("out", "--output") == tmp_path / "out"
     assert io.local_folder(f"file://{tmp_path}/out", "--output") == tmp_path / "out"
-    with pytest.raises(InputError, match="--output s3://bucket/x: outputs go to a local"):
+    with pytest.raises(InputError, match="--output s3://bucket/x: jobs keep folders on a local"):
         io.local_folder("s3://bucket/x", "--output")
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="--output file is a file"):

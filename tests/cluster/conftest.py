@@ -104,6 +104,18 @@ def _at_once(web: Web) -> Callable[[str], Answer | None]:
     return answer
 
 
+def images_of(curated: str, output: str) -> Download:
+    """As `Material.download_flags` have it."""
+    return Download(
+        curated=curated,
+        output=output,
+        shard_size=100,
+        timeout_seconds=PATIENCE_SECONDS,
+        retries=0,
+        allow_hosts=("127.0.0.1",),
+    )
+
+
 def _run_locally(session: Session, material: Material) -> list[RunRecord]:
     """The same flags, in this process."""
     local = material.local
@@ -112,17 +124,7 @@ def _run_locally(session: Session, material: Material) -> list[RunRecord]:
         *extract(session, Extract(input=material.wats, output=pool)),
         *match(session, Match(pool=pool, vocabulary=str(VOCABULARY), output=matches)),
         *balance(session, Balance(matches=(matches,), t=T, output=curated)),
-        *download(
-            session,
-            Download(
-                curated=curated,
-                output=shards,
-                shard_size=100,
-                timeout_seconds=PATIENCE_SECONDS,
-                retries=0,
-                allow_hosts=("127.0.0.1",),
-            ),
-        ),
+        *download(session, images_of(curated, shards)),
         *build_vocabulary(
             session, BuildVocabulary(wikipedia=(material.dump,), min_count=2, output=vocabulary)
         ),

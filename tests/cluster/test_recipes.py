@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
-from curation.config import Balance, Download, Extract, Match
+from curation.config import Balance, Extract, Match
 from curation.demo.__main__ import VOCABULARY
 from curation.runs import balance, download, extract, match
-from tests.cluster.conftest import T, assert_same
+from tests.cluster.conftest import T, assert_same, images_of
 from tests.cluster.standalone import PATIENCE_SECONDS
 from tests.conftest import ROOT
 from tests.recipes import blocks
@@ -54,17 +54,7 @@ def local(session, material, crawls, tmp_path_factory):
         matches = tuple(str(work / crawl / "matches") for crawl in crawls_of_it)
         curated, shards = str(work / folder / "curated"), str(work / folder / "shards")
         balance(session, Balance(matches=matches, t=T, output=curated))
-        download(
-            session,
-            Download(
-                curated=curated,
-                output=shards,
-                shard_size=100,
-                timeout_seconds=PATIENCE_SECONDS,
-                retries=0,
-                allow_hosts=("127.0.0.1",),
-            ),
-        )
+        download(session, images_of(curated, shards))
     return work
 
 

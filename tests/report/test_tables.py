@@ -91,7 +91,7 @@ def test_no_run_at_all(tmp_path):
         Run.open(str(tmp_path / "none"))
     with pytest.raises(InputError, match="holds no finished step"):
         Run.open(str(tmp_path))
-    with pytest.raises(InputError, match="outputs go to a local"):
+    with pytest.raises(InputError, match="jobs keep folders on a local"):
         Run.open("s3://bucket/work")
 
 

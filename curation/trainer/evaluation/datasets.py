@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from curation.errors import InputError
+from curation.io import local_folder
 from curation.trainer.evaluation import prompts
 from curation.trainer.evaluation.metrics import (
     ACCURACY,
@@ -99,7 +100,7 @@ def find_datasets(folders: Sequence[str]) -> tuple[list[Dataset], list[str]]:
     Raises:
         InputError: a folder holds none, or two have the same name or are the same data set.
     """
-    roots = [root for folder in folders for root in _find_roots(Path(folder))]
+    roots = [root for folder in folders for root in _find_roots(local_folder(folder, "--datasets"))]
     skipped = [root.name for root in roots if _without_measure(root)]
     found = [_open(root) for root in roots if not _without_measure(root)]
     seen: dict[str, Path] = {}

@@ -143,12 +143,13 @@ def test_names_and_templates_that_a_known_data_set_need_not_bring(tmp_path: Path
 
 
 def test_what_cannot_be_used(tmp_path: Path) -> None:
-    def refused(words: str, folder: Path) -> None:
+    def refused(words: str, folder: Path | str) -> None:
         with pytest.raises(InputError, match=words) as told:
             [read_samples(dataset, TEST) for dataset in find_datasets([str(folder)])[0]]
         assert "\n" not in str(told.value)
 
     refused("does not exist", tmp_path / "nowhere")
+    refused(r"--datasets s3://bucket/sets: jobs keep folders", "s3://bucket/sets")
     (tmp_path / "empty").mkdir()
     refused("nshards.txt", tmp_path / "empty")
     refused("classnames.txt is missing", write_dataset(tmp_path / "imagenet-a", labelled([0])))
