@@ -1,7 +1,8 @@
 """The contrastive losses and their gradients with respect to features, in blocks of rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import torch
@@ -26,6 +27,15 @@ class Gradients:
     scale: torch.Tensor
     bias: torch.Tensor | None
 
+    @classmethod
+    def zeros(
+        cls, images: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None
+    ) -> "Gradients":
+        """What nothing adds up to, for features and parameters like these."""
+        images, texts, scale = map(torch.zeros_like, (images, texts, scale))
+        bias = None if bias is None else torch.zeros_like(bias)
+        return cls(torch.zeros((), device=images.device), images, texts, scale, bias)
+
 
 def contrastive(
     images: torch.Tensor,
@@ -39,8 +49,7 @@ def contrastive(
 ) -> Gradients:
     """Compute what some rows contribute to the loss of a global batch, and its gradients.
 
-    The n x n matrix never exists: beside the features there are only a few block_rows x n matrices at a time.
-    Everything is float32, under autocast too.
+    The n x n matrix never exists: only a few of block_rows x n do. All is float32, under autocast too.
 
     Args:
         images: features (n, d) of length 1; row i belongs to row i of `texts`.
@@ -55,31 +64,18 @@ def contrastive(
     Source:
         Radford et al., 2021, arXiv:2103.00020, figure 3; Zhai et al., 2023, arXiv:2303.15343, algorithm 1.
     """
-    images, texts = _leaf(images), _leaf(texts)
-    scale = _leaf(scale_parameter)
-    bias = None if bias is None else _leaf(bias)
-    total = Gradients(
-        loss=torch.zeros((), device=images.device),
-        images=torch.zeros_like(images),
-        texts=torch.zeros_like(texts),
-        scale=torch.zeros_like(scale),
-        bias=None if bias is None else torch.zeros_like(bias),
-    )
+    images, texts, scale, bias = map(_leaf, (images, texts, scale_parameter, bias))
+    total = Gradients.zeros(images, texts, scale, bias)
     ways = [(images, texts, total.images, total.texts)]
     if kind == "softmax":  # whose rows and columns are normalised apart; the sigmoid's are the same pairs
         ways.append((texts, images, total.texts, total.images))
+    steps = product(_blocks(rows, block_rows), ways)
     with torch.autocast(images.device.type, enabled=False):  # around the backward pass too
-        for block in _blocks(rows, block_rows):
-            for features, others, features_total, others_total in ways:
-                queries = features[block]
-                loss = _block_loss(queries, others, scale, bias, first=block.start, kind=kind)
-                wanted, totals = [queries, others, scale], [features_total[block], others_total, total.scale]
-                if bias is not None:
-                    wanted.append(bias)
-                    totals.append(total.bias)
-                for sum_, gradient in zip(totals, torch.autograd.grad(loss, wanted), strict=True):
-                    sum_ += gradient
-                total.loss.add_(loss.detach())
+        for block, (features, others, features_total, others_total) in steps:
+            leaves = features[block], others, scale, bias
+            loss = _block_loss(*leaves, first=block.start, kind=kind)
+            _add_gradients(loss, leaves, (features_total[block], others_total, total.scale, total.bias))
+            total.loss.add_(loss.detach())
     return total
 
 
@@ -104,8 +100,18 @@ def _block_loss(
     return -logsigmoid(signs * logits).sum() / n
 
 
-def _leaf(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().float().requires_grad_()
+def _add_gradients(
+    loss: torch.Tensor, leaves: Sequence[torch.Tensor | None], totals: Sequence[torch.Tensor | None]
+) -> None:
+    """Add what the loss gives for each leaf to its total; of a leaf that is None there is neither."""
+    wanted = [leaf for leaf in leaves if leaf is not None]
+    sums = [total for total in totals if total is not None]
+    for total, gradient in zip(sums, torch.autograd.grad(loss, wanted), strict=True):
+        total += gradient
+
+
+def _leaf(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    return None if tensor is None else tensor.detach().float().requires_grad_()
 
 
 def _blocks(rows: slice, block_rows: int) -> Iterator[slice]:

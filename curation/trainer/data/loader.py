@@ -86,13 +86,10 @@ def micro_batches(
         InputError: a worker died; ten samples in a row cannot be read; shards have changed.
     """
     if batch_size % ranks or (stop - start) % batch_size:
-        raise ValueError(
-            f"{stop - start} samples, batches of {batch_size} and {ranks} ranks do not fit together"
-        )
+        raise ValueError(f"{ranks} ranks, {batch_size} a batch, {stop - start} in all do not fit together")
     samples = _Samples(order, model.tokenizer, model.preprocessing.image_size, smallest_crop)
-    return _deliver(
-        samples, _Schedule(order, start, stop, batch_size, micro_batch_size, rank, ranks), workers
-    )
+    schedule = _Schedule(order, start, stop, batch_size, micro_batch_size, rank, ranks)
+    return _deliver(samples, schedule, workers)
 
 
 def text_lengths(tokens: torch.Tensor, empty: torch.Tensor) -> torch.Tensor:
