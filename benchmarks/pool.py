@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from benchmarks import pool_model as model
-from benchmarks.pool_memory import Watch
 from benchmarks.pool_model import Ints
 from benchmarks.report import Result, seconds
 from curation import io
@@ -58,8 +57,6 @@ class Point:
         balance_seconds: for the job: size curve, draw, counts, profile.
         head_share: of the matches, by the commonest 3.2% of the entries.
         kept: share of the pairs.
-        jvm: peak of the driver with its executor, bytes.
-        workers: peak of the Python workers together, bytes.
     """
 
     pairs: int
@@ -69,8 +66,6 @@ class Point:
     balance_seconds: float
     head_share: float
     kept: float
-    jvm: int
-    workers: int
 
 
 def run(pairs: int = SIMULATED) -> Result:
@@ -151,10 +146,9 @@ def _run_part(session: Session, folder: Path, files: Sequence[Path], vocabulary:
     """Count and balance the pool of some of the files."""
     matches, curated = folder / "matches", folder / "curated"
     pairs = sum(pq.read_metadata(file).num_rows for file in files)
-    counts, counting, counted = _match(session, matches, files, vocabulary, pairs)
+    counts, counting = _match(session, matches, files, vocabulary, pairs)
     t = model.T * pairs / model.PAIRS
-    with Watch() as watch:
-        record = balance(session, Balance(matches=(str(matches),), output=str(curated), t=t))[0]
+    record = balance(session, Balance(matches=(str(matches),), output=str(curated), t=t))[0]
     descending = np.sort(counts)[::-1]
     return Point(
         pairs=pairs,
@@ -164,15 +158,13 @@ def _run_part(session: Session, folder: Path, files: Sequence[Path], vocabulary:
         balance_seconds=record.seconds,
         head_share=float(descending[: model.HEAD_ENTRIES].sum() / counts.sum()),
         kept=record.rows["out"] / pairs,
-        jvm=max(counted.jvm, watch.jvm),
-        workers=max(counted.workers, watch.workers),
     )
 
 
 def _match(
     session: Session, output: Path, files: Sequence[Path], vocabulary: Vocabulary, pairs: int
-) -> tuple[Counts, float, Watch]:
-    """A MATCHES folder of files that are there; how long counting took, and in how much memory."""
+) -> tuple[Counts, float]:
+    """A MATCHES folder of files that are there; how long counting took."""
     spark = session()
     identity = Identity(job="match", semantics=SEMANTICS, config={}, inputs=["simulated", pairs, SEED])
     with claim(output, identity) as attempt:
@@ -182,8 +174,7 @@ def _match(
         for file in files:
             os.link(file, table / file.name)
         start = time.perf_counter()
-        with Watch() as watch:
-            counts = count_entries(spark, table, len(vocabulary))
+        counts = count_entries(spark, table, len(vocabulary))
         taken = time.perf_counter() - start
         columns = [vocabulary.table[name] for name in ("language", "entry_id", "entry")]
         io.write_table(attempt.folder / "counts", pa.table([*columns, pa.array(counts)], MATCH_COUNTS))
@@ -199,7 +190,7 @@ def _match(
             "entries_matched": int(np.count_nonzero(counts)),
         }
         attempt.publish(rows={"in": pairs, "out": pairs}, dropped={}, facts=facts, made={})
-    return counts, taken, watch
+    return counts, taken
 
 
 def _told(points: Sequence[Point], larger: Sequence[Sequence[str]]) -> str:
@@ -210,18 +201,7 @@ def _told(points: Sequence[Point], larger: Sequence[Sequence[str]]) -> str:
             _table(("published", "figure", "model"), model.fit_table()),
             _table(("kept if", *pools), model.company_table()),
             _table(
-                (
-                    "pairs",
-                    "t",
-                    "count",
-                    "pairs/s",
-                    "balance",
-                    "pairs/s",
-                    "head's share",
-                    "kept",
-                    "JVM",
-                    "Python",
-                ),
+                ("pairs", "t", "count", "pairs/s", "balance", "pairs/s", "head's share", "kept"),
                 [_measured(point) for point in points],
             ),
             _table(("pairs", "count", "balance"), larger),
@@ -244,8 +224,6 @@ def _measured(point: Point) -> list[str]:
         f"{point.pairs / point.balance_seconds:,.0f}",
         f"{point.head_share:.1%}",
         f"{point.kept:.1%}",
-        f"{point.jvm / 2**30:.1f} GiB",
-        f"{point.workers / 2**30:.1f} GiB",
     ]
 
 
