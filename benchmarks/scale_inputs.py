@@ -57,7 +57,7 @@ def pool(folder: Path, copies: int, rows: int) -> Path:
     """A POOL of so many times so many pairs, all different; its texts come again in each copy."""
     with claim(folder, Identity(job="extract", semantics=0, config={}, inputs=[copies, rows])) as attempt:
         attempt.begin()
-        first = pool_files(attempt.folder / "pairs", Texts(VOCABULARY), rows=rows // 8)
+        first = pool_files(attempt.folder / "pairs", Texts(VOCABULARY).texts, rows=rows // 8)
         for number in range(1, copies):
             for path in first:
                 pq.write_table(

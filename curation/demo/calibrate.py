@@ -210,7 +210,7 @@ class _Steps:
 
     @functools.cached_property
     def _pairs(self) -> list[Path]:
-        return pool_files(self._folder / "pairs", self._texts, rows=3000 * self._size)
+        return pool_files(self._folder / "pairs", self._texts.texts, rows=3000 * self._size)
 
     @functools.cached_property
     def _wats(self) -> list[Path]:

@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -67,12 +67,12 @@ class Texts:
         ]
 
 
-def pool_files(folder: Path, texts: Texts, *, rows: int) -> list[Path]:
+def pool_files(folder: Path, texts: Callable[[int], list[str]], *, rows: int) -> list[Path]:
     """Write distinct pairs, all English.
 
     Args:
         folder: for the files.
-        texts: what they say.
+        texts: gives so many texts, others each time.
         rows: in each of the files.
 
     Returns:
@@ -82,7 +82,7 @@ def pool_files(folder: Path, texts: Texts, *, rows: int) -> list[Path]:
     paths = []
     for number in range(_POOL_FILES):
         path = folder / f"part-{number}.parquet"
-        pq.write_table(_pairs(number, texts.texts(rows)), path, compression="zstd")
+        pq.write_table(_pairs(number, texts(rows)), path, compression="zstd")
         paths.append(path)
     return paths
 

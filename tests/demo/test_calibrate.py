@@ -101,7 +101,7 @@ def test_processor_time_is_in_seconds():
 
 
 def test_half_of_the_texts_match_nothing(texts, tmp_path):
-    paths = pool_files(tmp_path, texts, rows=200)
+    paths = pool_files(tmp_path, texts.texts, rows=200)
     pairs = pq.read_table(paths)
     assert len(pairs) == 1600
     assert pc.count_distinct(pairs["uid"]).as_py() == 1600
