@@ -24,11 +24,12 @@ from benchmarks import pool_model as model
 from benchmarks.pool_model import Ints
 from benchmarks.report import Result, seconds
 from curation import io
+from curation.claim import claim
 from curation.config import Balance
 from curation.core.expectation import Expectation
 from curation.core.identity import pair_uid
 from curation.core.lists import Lists
-from curation.record import Identity, claim
+from curation.record import Identity
 from curation.runs import balance
 from curation.runs.match import SEMANTICS, Counts, count_entries
 from curation.schemas import MATCH_COUNTS, MATCHES

@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.extraction import DATA
+from curation.claim import claim
 from curation.core.identity import image_id, pair_uid
 from curation.demo.load import Texts, pool_files
-from curation.record import Identity, claim
+from curation.record import Identity
 from curation.schemas import CURATED
 
 PAGES = DATA / "wat" / "pages.warc.wat.gz"

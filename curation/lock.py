@@ -2,7 +2,7 @@
 
 It is a `flock`. Local disks have it; so have NFS from version 4 on (and 3 with lockd), Lustre mounted with
 `flock`, CephFS, GPFS and BeeGFS with locks turned on, between machines too. Lustre with `localflock` and NFS
-with `nolock` lock within one machine alone. Where the lock does not tell, renames do (`curation.record`):
+with `nolock` lock within one machine alone. Where the lock does not tell, renames do (`curation.claim`):
 the later driver takes the folder over, and the earlier one ends with an error.
 """
 

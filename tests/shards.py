@@ -9,9 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.claim import claim
 from curation.core.identity import image_id, pair_uid
 from curation.download.shard import REMOVED, SUCCESS, is_whole, sample_key, shard_name, write_shard
-from curation.record import Identity, RunRecord, claim
+from curation.record import Identity, RunRecord
 from curation.schemas import DUPLICATES, SHARD
 
 SHARD_SIZE = 100

@@ -10,11 +10,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from curation import io
+from curation.claim import Attempt, claim
 from curation.config import Balance, affecting_rows
 from curation.core.lists import Lists
 from curation.errors import InputError
 from curation.log import announce, progress
-from curation.record import Attempt, Identity, RunRecord, claim, read_record
+from curation.record import Identity, RunRecord, read_record
 from curation.report.datacard import Outcome, datacard, entry_counts
 from curation.runs.match import Counts, count_entries
 from curation.runs.tables import fit, made_with, read_tables, write_kept, write_profile

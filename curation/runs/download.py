@@ -9,6 +9,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from curation import io
+from curation.claim import Amendment, Attempt, amend, claim
 from curation.config import Download, affecting_rows
 from curation.download import img2dataset, task
 from curation.download.addresses import split_allowed
@@ -19,7 +20,7 @@ from curation.download.shard import FAILED_TO_DOWNLOAD
 from curation.download.task import Orders
 from curation.errors import InputError
 from curation.log import announce, progress
-from curation.record import Amendment, Attempt, Identity, RunRecord, amend, claim, read_record
+from curation.record import Identity, RunRecord, read_record
 from curation.runs.shards import (
     DUPLICATES,
     IMAGE_COLUMNS,

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from curation import io
+from curation.claim import claim
 from curation.config import HashImages
 from curation.download.datasets import Sample, dataset_files, read_dataset
 from curation.download.decoders import Decoders
@@ -19,7 +20,7 @@ from curation.download.image import ImageError, ImageOptions
 from curation.download.overlap import normal_caption
 from curation.errors import InputError
 from curation.log import counted
-from curation.record import Identity, RunRecord, claim
+from curation.record import Identity, RunRecord
 from curation.runs.tables import made_with
 from curation.schemas import HASHES
 from curation.spark import Session

@@ -9,10 +9,11 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from curation import io
+from curation.claim import Attempt, claim
 from curation.config import Match
 from curation.errors import InputError
 from curation.log import progress
-from curation.record import Attempt, Identity, RunRecord, claim, read_record
+from curation.record import Identity, RunRecord, read_record
 from curation.runs.tables import fit, made_with, read_tables, write_kept, write_profile
 from curation.schemas import MATCH_COUNTS
 from curation.spark import Session

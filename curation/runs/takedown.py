@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import io
+from curation.claim import Amendment, amend
 from curation.config import Takedown
 from curation.core.profile import COLUMNS
 from curation.download.shard import REMOVED, SUCCESS, shard_numbers
@@ -19,7 +20,7 @@ from curation.download.spread import profile_on_disk
 from curation.download.takedown import PLAN, TAKEN_DOWN, carry_out, find, find_images, latest_images
 from curation.errors import InputError
 from curation.log import counted
-from curation.record import Amendment, RunRecord, amend
+from curation.record import RunRecord
 from curation.runs.requests import Asked, read_request
 from curation.runs.tables import PROFILE, made_with
 from curation.schemas import SHARD

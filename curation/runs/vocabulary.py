@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from curation import io
+from curation.claim import Attempt, claim
 from curation.config import BuildVocabulary, affecting_rows
 from curation.crawl.files import InputFile, list_inputs
 from curation.errors import InputError
-from curation.record import Attempt, Identity, RunRecord, claim
+from curation.record import Identity, RunRecord
 from curation.runs.tables import made_with
 from curation.runs.wikipedia import Wikipedia, checksums
 from curation.spark import Session

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.claim import claim
 from curation.core.profile import profile
-from curation.record import Identity, RunRecord, claim
+from curation.record import Identity, RunRecord
 from curation.schemas import PAIRS
 from tests.stages.conftest import pairs
 

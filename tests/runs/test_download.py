@@ -162,7 +162,7 @@ def test_a_stopped_run_goes_on_with_the_shards_that_are_missing(
     session, tmp_path, server, curated, monkeypatch
 ):
     (whole,) = download(session, config(curated, tmp_path / "whole"))
-    publish = "curation.record.Attempt.publish"
+    publish = "curation.claim.Attempt.publish"
     with monkeypatch.context() as patch:
         patch.setattr(publish, lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -248,7 +248,7 @@ def test_what_may_pass_is_fetched_again_into_further_shards(session, tmp_path, s
     again = config(curated, tmp_path / "shards", retry_failed=True)
     with monkeypatch.context() as patch:  # killed when half of it is published
         patch.setattr(
-            "curation.record.Amendment.save", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+            "curation.claim.Amendment.save", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         with pytest.raises(KeyboardInterrupt):
             download(session, again)

@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from curation.claim import amend
 from curation.config import Takedown
 from curation.download.shard import REMOVED
 from curation.download.takedown import TAKEN_DOWN
 from curation.errors import InputError
-from curation.record import amend, read_record
+from curation.record import read_record
 from curation.report.takedown import tell
 from curation.runs import takedown
 from curation.schemas import SHARD

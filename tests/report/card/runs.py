@@ -8,9 +8,10 @@ import pyarrow as pa
 from PIL import Image
 
 from curation import io
+from curation.claim import claim
 from curation.core.identity import image_id, pair_uid
 from curation.download.shard import SUCCESS, sample_key, write_shard
-from curation.record import Identity, RunRecord, claim
+from curation.record import Identity, RunRecord
 from curation.report.datacard import Outcome, datacard
 from curation.schemas import CURATED_COUNTS, DUPLICATES, ENTRIES, MATCH_COUNTS, PROFILE, SHARD, SIZE_CURVE
 
