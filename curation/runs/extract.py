@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from curation import io
+from curation.claim import Attempt, claim
 from curation.config import Extract, affecting_rows
 from curation.crawl.extract import ROWS, Reading, read_file
 from curation.crawl.files import InputFile, list_crawl, list_inputs
@@ -25,7 +26,7 @@ from curation.crawl.language import Languages
 from curation.crawl.pairs import Rules
 from curation.errors import InputError
 from curation.log import progress
-from curation.record import Attempt, Identity, RunRecord, claim, read_record
+from curation.record import Identity, RunRecord, read_record
 from curation.runs.tables import fit, made_with, read_tables, write_kept, write_profile
 from curation.schemas import FILES
 from curation.spark import Session, cores
@@ -166,7 +167,8 @@ def _read_files(
 def _at_once(spark: SparkSession, paths: Sequence[str], connections: int) -> tuple[int, int]:
     """How many groups of files are read at once, and in how many tasks each: of web servers, few."""
     if any(path.startswith(("http://", "https://")) for path in paths):
-        return _GROUPS_AT_ONCE, max(1, connections // _GROUPS_AT_ONCE)
+        groups = min(_GROUPS_AT_ONCE, connections, -(-len(paths) // GROUP_FILES))
+        return groups, connections // groups
     return max(_GROUPS_AT_ONCE, -(-_GROUPS_AT_ONCE * cores(spark) // GROUP_FILES)), GROUP_FILES
 
 

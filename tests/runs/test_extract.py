@@ -275,8 +275,11 @@ def test_a_run_stopped_three_times_reads_only_what_is_missing(session, tmp_path,
 def test_groups_at_once_keep_thousands_of_cores_busy(spark, monkeypatch):
     module = sys.modules["curation.runs.extract"]
     assert module._at_once(spark, ["/a.wat.gz"], 10) == (2, 1000)
-    assert module._at_once(spark, ["/a.wat.gz", "http://a.example/b.wat.gz"], 10) == (2, 5)
-    assert module._at_once(spark, ["https://a.example/b.wat.gz"], 1) == (2, 1)
+    monkeypatch.setattr(module, "GROUP_FILES", 2)
+    for files, connections, expected in [(2, 10, (1, 10)), (3, 10, (2, 5)), (3, 1, (1, 1)), (9, 3, (2, 1))]:
+        paths = ["/a.wat.gz"] * (files - 1) + ["https://a.example/b.wat.gz"]
+        assert module._at_once(spark, paths, connections) == expected
+    monkeypatch.setattr(module, "GROUP_FILES", 1000)
     monkeypatch.setattr(module, "cores", lambda _: 2500)
     assert module._at_once(spark, ["s3://bucket/a.wat.gz"], 10) == (5, 1000)
 
