@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,13 @@ session.stop()
 """
 
 
-def settings(tmp_path, submit_args="", master="", command=(sys.executable, "-c", PRINT)):
+def settings(tmp_path, submit_args="", master="", command=(sys.executable, "-c", PRINT), **variables):
     environment = {name: value for name, value in os.environ.items() if name != "SPARK_LOCAL_IP"}
     result = subprocess.run(
         [*command, str(tmp_path / "log"), master],
         capture_output=True,
         text=True,
-        env=environment | {"PYSPARK_SUBMIT_ARGS": submit_args or "pyspark-shell"},
+        env=environment | {"PYSPARK_SUBMIT_ARGS": submit_args or "pyspark-shell"} | variables,
         timeout=120,
         check=True,
     )
@@ -70,33 +71,68 @@ def test_python_has_its_memory_where_executors_are_bounded(spark):
     on_yarn = {"spark_master": "yarn", "spark_executor_cores": "4", "spark_executor_memory": "20g"}
     assert defaults("match", **on_yarn)[overhead] == f"{2048 + 4 * 450}m"
     assert defaults("extract", spark_master="k8s://https://127.0.0.1:1")[overhead] == "684m"
+    in_mib = on_yarn | {"spark_executor_memory": "20480"}
+    assert defaults("match", **in_mib)[overhead] == f"{2048 + 4 * 450}m"
     assert overhead not in defaults("match", **on_yarn, spark_executor_memoryOverheadFactor="0.5")
     assert overhead not in defaults("match", spark_master="spark://127.0.0.1:7077")
     assert "spark.driver.host" not in defaults("match", **on_yarn)
 
 
 @pytest.mark.parametrize(
-    ("conf", "cores"),
+    ("conf", "promised", "on_demand"),
     [
-        ({}, 0),
-        ({"spark_cores_max": "12"}, 12),
-        ({"spark_executor_instances": "3", "spark_executor_cores": "4"}, 12),
-        ({"spark_executor_instances": "3"}, 3),
-        ({"spark_dynamicAllocation_enabled": "true", "spark_executor_instances": "3"}, 0),
-        ({"spark_dynamicAllocation_enabled": "true", "spark_dynamicAllocation_maxExecutors": "50"}, 50),
+        ({}, 0, 0),
+        ({"spark_cores_max": "12"}, 12, 0),
+        ({"spark_executor_instances": "3", "spark_executor_cores": "4"}, 12, 0),
+        ({"spark_executor_instances": "3"}, 3, 0),
+        ({"spark_dynamicAllocation_enabled": "true", "spark_executor_instances": "3"}, 0, 0),
+        ({"spark_dynamicAllocation_enabled": "true", "spark_dynamicAllocation_maxExecutors": "50"}, 0, 50),
+        ({"spark_dynamicAllocation_maxExecutors": "50"}, 0, 0),
     ],
 )
-def test_the_cores_that_settings_promise(conf, cores):
+def test_the_cores_that_settings_promise(conf, promised, on_demand):
     given = SparkConf(loadDefaults=False)
     for key, value in conf.items():
         given.set(key.replace("_", "."), value)
-    assert library._promised_cores(given) == cores
+    assert (library._promised_cores(given), library._cores_on_demand(given)) == (promised, on_demand)
 
 
 def test_executors_that_are_yet_to_come_count(spark, monkeypatch):
-    assert library.cores(spark) == 2
-    monkeypatch.setattr(library, "_promised_cores", lambda conf: 12)
+    assert library.cores(spark) == library.executor_cores(spark) == 2
+    monkeypatch.setattr(library, "_cores_on_demand", lambda conf: 12)
     assert library.cores(spark) == 12
+    assert library.executor_cores(spark) == 2
+
+
+def test_what_is_waited_for_is_said_if_it_takes_long(monkeypatch, capsys):
+    monkeypatch.setattr(library, "_SILENT_SECONDS", 0.01)
+    with library._saying_so("waiting for executors of spark://127.0.0.1:7077"):
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "waiting for executors of spark://127.0.0.1:7077\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ("pyspark-shell", {}),
+        ("--master yarn pyspark-shell", {"spark.master": "yarn"}),
+        ("--master=spark://127.0.0.1:1 --driver-memory=3g", {"spark.master": "spark://127.0.0.1:1"}),
+        ("--conf spark.master=yarn --conf=a=b=c --name x", {"spark.master": "yarn", "a": "b=c"}),
+    ],
+)
+def test_what_the_jvm_is_started_with_is_known(tmp_path, monkeypatch, arguments, found):
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", arguments)
+    assert found.items() <= library._launch_settings().items()
+    (tmp_path / "spark-defaults.conf").write_text("# mine\nspark.master   k8s://a:1\nx = y z \n\nd:e")
+    here = {"spark.master": "k8s://a:1", "x": "y z", "d": "e"} | found
+    assert here.items() <= library._launch_settings().items()
+
+
+def test_the_memory_of_spark_defaults_wins(tmp_path):
+    (tmp_path / "spark-defaults.conf").write_text("spark.driver.memory 3g\n")
+    (_, _, _, memory, _), _ = settings(tmp_path, SPARK_CONF_DIR=str(tmp_path))
+    assert memory == "3g"
 
 
 @pytest.fixture

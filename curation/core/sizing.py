@@ -13,7 +13,9 @@ _SHUFFLED = 3
 """Bytes that a shuffle moves for each byte of Parquet: rows are not packed as well as columns."""
 _SHUFFLE_BYTES = 256 * MIB
 """Of a partition of a shuffle, which is sorted in the memory of a core."""
-_PYTHON_MIB = {"match": 450, "balance": 350, "download": 700, "curate": 700}
+_MOST_PARTITIONS = 50_000
+"""Of a shuffle: each costs the driver a task, and a block of each task before; larger ones are spilled."""
+PYTHON_MIB = {"match": 450, "balance": 350, "download": 700, "curate": 700}
 """Memory of the Python processes of a core, where a job needs more than 300."""
 _OVERHEAD_MIB, _OVERHEAD_SHARE = 384, 0.1
 """Spark's own, for the JVM."""
@@ -40,7 +42,8 @@ class Sizing:
     @property
     def shuffle_partitions(self) -> int:
         """Partitions of a shuffle of all rows; Spark joins small ones by itself."""
-        return max(2 * self.cores, -(-self.input_bytes * _SHUFFLED // _SHUFFLE_BYTES))
+        wanted = max(2 * self.cores, -(-self.input_bytes * _SHUFFLED // _SHUFFLE_BYTES))
+        return min(wanted, _MOST_PARTITIONS)
 
     def settings(self) -> dict[str, str]:
         """As Spark names them."""
@@ -56,16 +59,16 @@ class Sizing:
         )
 
 
-def memory_overhead(job: str, *, cores: int, heap_bytes: int) -> str:
+def memory_overhead(job: str, *, cores: int, heap_mib: int) -> str:
     """What an executor needs beside its heap, for YARN and Kubernetes, which kill what takes more.
 
     Args:
         job: whose Python processes there will be.
         cores: of an executor.
-        heap_bytes: of its JVM.
+        heap_mib: of its JVM.
 
     Returns:
         A value for `spark.executor.memoryOverhead`.
     """
-    of_jvm = max(_OVERHEAD_MIB, int(heap_bytes * _OVERHEAD_SHARE / MIB))
-    return f"{of_jvm + cores * _PYTHON_MIB.get(job, 300)}m"
+    of_jvm = max(_OVERHEAD_MIB, int(heap_mib * _OVERHEAD_SHARE))
+    return f"{of_jvm + cores * PYTHON_MIB.get(job, 300)}m"

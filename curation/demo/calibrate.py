@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 import curation
 from curation import io
+from curation.claim import Attempt, claim
 from curation.config import Balance, Download, Extract, Match, Plan
 from curation.core.identity import image_id, pair_uid
 from curation.demo.load import Images, Texts, pool_files, wat_files
@@ -25,10 +26,10 @@ from curation.demo.server import HOST
 from curation.errors import InputError
 from curation.log import announce, log_file
 from curation.plan.rates import Rates
-from curation.record import Attempt, Identity, RunRecord, claim
+from curation.record import Identity, RunRecord
 from curation.runs import balance, download, extract, match
 from curation.runs.tables import read_tables, write_kept, write_profile
-from curation.spark import Session
+from curation.spark import Session, cores
 from curation.stages.deduplicate import deduplicate
 
 SECONDS = 30.0
@@ -93,7 +94,6 @@ def measure(session: Session, folder: Path, seconds: float) -> Rates:
     if not _VOCABULARY.is_dir():
         raise InputError(f"{_VOCABULARY} is missing; calibrate in a checkout of the project")
     steps = _Steps(session, folder, seconds)
-    cores = session().sparkContext.defaultParallelism
     per_pair = {"deduplicate": _rate("de-duplicate", steps.deduplicate, seconds)}
     per_pair["match"] = _rate("match", steps.match, seconds)
     per_pair["balance"] = _rate("balance", steps.balance, seconds)
@@ -104,7 +104,7 @@ def measure(session: Session, folder: Path, seconds: float) -> Rates:
         per_image = _rate("download", steps.download, seconds, apart=steps.images.pid)
     return Rates(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=f"{processor()}, {cores} cores",
+        machine=f"{processor()}, {cores(session())} cores",
         how=f"jobs/plan.py --calibrate, {seconds:g} s a step, curation {curation.__version__}, Spark "
         f"{session().version}, Python {platform.python_version()}",
         cpu_seconds={"extract": per_mbyte, **per_pair, "download": per_image},
