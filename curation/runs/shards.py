@@ -22,8 +22,8 @@ from curation.download.task import DONE, Orders
 from curation.errors import InputError
 from curation.log import progress
 from curation.report.downloading import Reports
-from curation.runs.tables import PROFILE, read_tables
-from curation.spark import cores
+from curation.runs.tables import PROFILE, fit, read_tables
+from curation.spark import cores, executor_cores
 from curation.stages.duplicates import duplicates
 from curation.stages.images import in_shards, shard_sizes
 from curation.stages.read import read
@@ -123,11 +123,17 @@ def fetch(spark: SparkSession, scratch: Path, engine: Engine, orders: Orders) ->
     at_once = cores(spark)
     groups = _groups(folders, _GROUPS_A_CORE * at_once)
     tasks = min(len(groups), at_once)
-    orders = replace(orders, reports=str(reports), share=1 / tasks, decoders=max(1, at_once // tasks))
+    decoders = _decoders(tasks, cores=at_once, executor_cores=executor_cores(spark))
+    orders = replace(orders, reports=str(reports), share=1 / tasks, decoders=decoders)
     numbers = spark.range(0, len(groups), 1, len(groups))
     with progress(spark, "download", Reports(reports).line):
         read(numbers, paths=groups, reader=partial(engine, orders=orders), schema=DONE).collect()
     gather(Path(orders.output))
+
+
+def _decoders(tasks: int, *, cores: int, executor_cores: int) -> int:
+    """Processes that decode for a task: where tasks are few, for the idle cores of its executor too."""
+    return max(1, min(cores // tasks, executor_cores))
 
 
 def _groups(folders: Sequence[str], number: int) -> list[list[str]]:
@@ -146,6 +152,7 @@ def latest(spark: SparkSession, *folders: Path, again: bool) -> DataFrame:
         again: some images have been fetched again: of their rows, only the last is given.
     """
     tables = [path for folder in folders for path in sorted(folder.glob("[0-9]*.parquet"))]
+    fit(spark, "look at shards", *tables)
     rows = read_tables(spark, *tables).select(*_COLUMNS)
     if not again:
         return rows

@@ -55,9 +55,10 @@ def fit(spark: SparkSession, step: str, *tables: Path) -> None:
     Args:
         spark: the session.
         step: its name.
-        tables: what it reads, folders of Parquet.
+        tables: what it reads, Parquet files or folders of them.
     """
-    size = sum(file.stat().st_size for table in tables for file in table.rglob("*.parquet"))
+    files = (file for table in tables for file in (table.rglob("*.parquet") if table.is_dir() else [table]))
+    size = sum(file.stat().st_size for file in files)
     sizing = Sizing(input_bytes=size, cores=cores(spark))
     users = spark.sparkContext.getConf()
     kept = {key: users.get(key) for key in sizing.settings() if users.contains(key)}

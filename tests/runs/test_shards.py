@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from curation.download.shard import FAILED_TO_DOWNLOAD, SUCCESS, write_shard
-from curation.runs.shards import _groups, latest, tally
+from curation.runs.shards import _decoders, _groups, latest, tally
 from tests.download.test_shard import image, rows
 
 
@@ -17,6 +17,14 @@ from tests.download.test_shard import image, rows
 )
 def test_groups_are_about_as_long_and_none_is_empty(folders, number, groups):
     assert _groups(folders, number) == groups
+
+
+@pytest.mark.parametrize(
+    ("tasks", "cores", "executor_cores", "decoders"),
+    [(1, 2, 2, 2), (8, 8, 4, 1), (2, 8, 4, 4), (1, 4096, 4, 4), (3, 2, 2, 1)],
+)
+def test_idle_cores_decode_but_no_more_than_an_executor_has(tasks, cores, executor_cores, decoders):
+    assert _decoders(tasks, cores=cores, executor_cores=executor_cores) == decoders
 
 
 def test_of_an_image_that_was_fetched_again_the_last_row_counts(spark, tmp_path: Path):

@@ -47,4 +47,5 @@ def test_all_tables_count(spark, table, tmp_path, caplog):
     with caplog.at_level(logging.INFO, "curation"):
         fit(spark, "balance", tmp_path / "large" / "a", tmp_path / "large" / "b")
         fit(spark, "balance", tmp_path / "large")
-    assert caplog.text.count("balance: 12 MiB to read") == 2
+        fit(spark, "balance", *(tmp_path / "large").rglob("*.parquet"))
+    assert caplog.text.count("balance: 12 MiB to read") == 3
