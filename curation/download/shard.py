@@ -100,11 +100,10 @@ def seal_shard(
         draft = Path(folder, shard_name(number))
         draft.mkdir()
         _write_parts(draft, number, rows, image, encode_format, facts or {})
-        try:
-            draft.rename(_sealed(output, number))  # refused where there is one that holds something
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
+        sealed = _sealed(output, number)
+        if not _is_first(draft, sealed) and not is_whole(sealed, number):
+            sealed.rename(Path(folder, "torn"))  # by a machine that went down before all was on its disk
+            _is_first(draft, sealed)
 
 
 def whole_shard(output: Path, number: int) -> Path | None:
@@ -162,6 +161,17 @@ def read_images(tar: Path) -> Iterator[tuple[str, bytes]]:
             stream = archive.extractfile(member)
             if suffix not in ("json", "txt") and stream is not None:
                 yield key, stream.read()
+
+
+def _is_first(draft: Path, sealed: Path) -> bool:
+    """Give a shard its name, unless there is one that has it."""
+    try:
+        draft.rename(sealed)  # refused where there is a folder that holds something
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def _sealed(output: Path, number: int) -> Path:

@@ -187,6 +187,17 @@ def test_a_torn_shard_is_replaced_by_one_that_is_sealed(tmp_path):
     assert read_statistics(tmp_path, 3)["successes"] == 2
 
 
+def test_a_torn_shard_that_was_sealed_is_replaced(tmp_path):
+    """A machine went down before all of it was on its disk, and its task is tried again."""
+    seal(tmp_path, [FAILED_TO_DOWNLOAD])
+    (tmp_path / "_sealed" / "00003" / "00003.parquet").write_bytes(b"torn")
+    assert whole_shard(tmp_path, 3) is None
+    seal(tmp_path, STATUSES)
+    assert whole_shard(tmp_path, 3) == tmp_path / "_sealed" / "00003"
+    assert shard_statistics(tmp_path, 3)["successes"] == 2
+    assert [path.name for path in (tmp_path / "_sealed").iterdir()] == ["00003"]
+
+
 def test_what_hinders_a_rename_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.rename", lambda *_: (_ for _ in ()).throw(OSError(28, "no space")))
     with pytest.raises(OSError, match="no space"):
