@@ -1,7 +1,10 @@
 """The command line that all jobs share: flags from a configuration class, one line for an error."""
 
+import errno
 import re
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -118,9 +121,15 @@ def _call(job: Callable[..., int], config_class: type[Any]) -> None:
             raise
         _complain(f"{error.name} is not installed; make trainer brings it, or pip install 'curation[train]'")
         sys.exit(2)
-    except OSError as error:
-        _complain(f"{error.filename}: {error.strerror}")
-        sys.exit(2)
+    except Exception as error:  # noqa: BLE001 (the last resort of what writes no log)
+        if isinstance(error, OSError) and error.filename and error.errno != errno.ENOSPC:
+            _complain(f"{error.filename}: {error.strerror}")
+            sys.exit(2)
+        with tempfile.NamedTemporaryFile("w", prefix="curation-", suffix=".log", delete=False) as log:
+            traceback.print_exc(file=log)
+        place = Path(getattr(error, "filename", None) or Path.cwd())
+        _complain(f"{_gist(error, place)} (all of it in {log.name})")
+        sys.exit(1)
 
 
 def _name() -> str:

@@ -105,6 +105,36 @@ def test_a_failure_is_told_in_a_line_and_logged_in_full(tmp_path):
     assert "Traceback" in (tmp_path / "out" / "_log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        ("OSError('Corrupt snappy data')", 1, r"OSError: Corrupt snappy data \(all of it in (.*\.log)\)"),
+        ("ValueError('no magic\\nbytes')", 1, r"ValueError: no magic \(all of it in (.*\.log)\)"),
+        (
+            "OSError(28, 'No space left on device', '/o')",
+            1,
+            r"No space .* /o is full.*all of it in (.*\.log)\)",
+        ),
+        ("FileNotFoundError(2, 'No such file or directory', '/x')", 2, "/x: No such file or directory"),
+    ],
+)
+def test_a_failure_of_a_job_without_spark_is_told_in_a_line(error, code, line):
+    text = (
+        "from curation.cli import answer; from curation.config import Explain\n"
+        "def crash(config):\n"
+        f"    raise {error}\n"
+        "answer(crash, Explain)"
+    )
+    flags = ["--curated", "c", "--uid", "u"]
+    result = subprocess.run([sys.executable, "-c", text, *flags], capture_output=True, text=True)
+    assert result.returncode == code
+    told = re.fullmatch(f"error: {line}\n", result.stderr)
+    assert told, result.stderr
+    for log in map(Path, told.groups()):
+        assert "Traceback" in log.read_text()
+        log.unlink()
+
+
 def test_a_java_that_spark_cannot_use(tmp_path):
     (tmp_path / "bin").mkdir()
     java = tmp_path / "bin" / "java"
