@@ -5,6 +5,8 @@ INSTALLED := .venv/installed
 TRAINER := .venv/trainer
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install trainer demo notebooks validate test test-long dist cluster-test cluster-test-short cluster-test-all check bench constraints clean
 
