@@ -1,10 +1,30 @@
 """What `jobs/plan.py` can be told."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from cyclopts import Parameter, Token
+
 from curation.config.flags import flag
 from curation.errors import InputError
+
+LEAST, MOST = 1e-15, 1e15
+"""Bounds of whatever a plan is told: what is reckoned from them stays above 0 and finite."""
+
+DEFAULT_T, DEFAULT_SAMPLES_SEEN, DEFAULT_GPUS = 20_000.0, 12.8e9, 64
+"""What is planned with where nothing else is said."""
+
+
+def _whole(_: object, tokens: Sequence[Token]) -> int:
+    """An integer as it is typed; cyclopts would round."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is no whole number.") from None
+
+
+WHOLE = Parameter(converter=_whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,14 +38,17 @@ class Plan:
     """
 
     cores: Annotated[
-        int, flag("Cores of all machines together; with --calibrate, how many of this one's to measure on.")
+        int,
+        flag("Cores of all machines together; with --calibrate, how many of this one's to measure on."),
+        WHOLE,
     ]
     crawls: Annotated[
         int | None,
         flag("Crawls of Common Crawl to read: 15 for CLIP's 400M pairs, 90 for 1B.", default=False),
+        WHOLE,
     ] = None
     files: Annotated[
-        int | None, flag("So many WAT files of one crawl instead: try 100 first.", default=False)
+        int | None, flag("So many WAT files of one crawl instead: try 100 first.", default=False), WHOLE
     ] = None
     network_mbit: Annotated[
         float | None, flag("Mbit/s to the world, of all machines together.", default="1000")
@@ -33,11 +56,14 @@ class Plan:
     in_region: Annotated[
         bool, flag("The machines are in AWS us-east-1 and read Common Crawl's S3, one file a core.")
     ] = False
-    t: Annotated[float, flag("Of the balancing; what it keeps is told from MetaCLIP's figures.")] = 20_000.0
+    t: Annotated[
+        float | None,
+        flag("Of the balancing; what it keeps is told from MetaCLIP's figures.", default=f"{DEFAULT_T:g}"),
+    ] = None
     keep_share: Annotated[
         float | None, flag("Share of matched pairs that is kept, instead of --t.", default="told by --t")
     ] = None
-    image_size: Annotated[int, flag("Pixels of the shorter side, as of jobs/download.py.")] = 256
+    image_size: Annotated[int, flag("Pixels of the shorter side, as of jobs/download.py."), WHOLE] = 256
     expected_yield: Annotated[
         float | None, flag("Share of images that download.", name="--yield", default="0.77")
     ] = None
@@ -48,8 +74,13 @@ class Plan:
         Literal["ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14"] | None,
         flag("Plan training of this model as well.", default=False),
     ] = None
-    samples_seen: Annotated[float, flag("With --model: samples to train on, repeats included.")] = 12.8e9
-    gpus: Annotated[int, flag("With --model: GPUs, each like an A100.")] = 64
+    samples_seen: Annotated[
+        float | None,
+        flag("With --model: samples to train on, repeats included.", default=f"{DEFAULT_SAMPLES_SEEN:g}"),
+    ] = None
+    gpus: Annotated[
+        int | None, flag("With --model: GPUs, each like an A100.", default=str(DEFAULT_GPUS)), WHOLE
+    ] = None
     rates: Annotated[
         str | None,
         flag("Rates of your machine, as --calibrate wrote them.", default="those of the project's"),
@@ -69,23 +100,29 @@ class Plan:
 
     def __post_init__(self) -> None:
         self._check_numbers()
+        self._check_combinations()
+
+    def _check_numbers(self) -> None:
+        bounds = {
+            **dict.fromkeys(("crawls", "files", "cores", "image_size", "gpus"), (1, MOST)),
+            **dict.fromkeys(("t", "samples_seen"), (LEAST, MOST)),
+            "keep_share": (LEAST, 1),
+            "price_core_hour": (0, MOST),
+        }
+        for name, (least, most) in bounds.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise InputError(
+                    f"--{name.replace('_', '-')} is {value}; it must lie between {least:g} and {most:g}"
+                )
+
+    def _check_combinations(self) -> None:
+        if self.keep_share is not None and self.t is not None:
+            raise InputError("--keep-share says what is kept, and so does --t; give one of them")
+        if self.model is None and (self.gpus is not None or self.samples_seen is not None):
+            raise InputError("--gpus and --samples-seen are for training; give --model as well")
         if self.calibrate is not None:
             if any(value is not None for value in (self.crawls, self.files, self.rates)):
                 raise InputError("--calibrate RATES.json makes no plan; run again with --rates RATES.json")
-            return
-        if (self.crawls is None) == (self.files is None):
+        elif (self.crawls is None) == (self.files is None):
             raise InputError("give either --crawls N or --files N")
-
-    def _check_numbers(self) -> None:
-        for name in ("crawls", "files", "cores", "image_size", "gpus"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
-        for name in ("t", "samples_seen"):
-            if not 0 < getattr(self, name) < float("inf"):
-                value = getattr(self, name)
-                raise InputError(f"--{name.replace('_', '-')} is {value}; it must be a number above 0")
-        if self.keep_share is not None and not 0 < self.keep_share <= 1:
-            raise InputError(f"--keep-share is {self.keep_share}; it must lie above 0 and at most at 1")
-        if self.price_core_hour is not None and not 0 <= self.price_core_hour < float("inf"):
-            raise InputError(f"--price-core-hour is {self.price_core_hour}; it must not be below 0")

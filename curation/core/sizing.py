@@ -15,7 +15,7 @@ _SHUFFLE_BYTES = 256 * MIB
 """Of a partition of a shuffle, which is sorted in the memory of a core."""
 _MOST_PARTITIONS = 50_000
 """Of a shuffle: each costs the driver a task, and a block of each task before; larger ones are spilled."""
-PYTHON_MIB = {"match": 450, "balance": 350, "download": 700, "curate": 700}
+_PYTHON_MIB = {"match": 450, "balance": 350, "download": 700, "curate": 700}
 """Memory of the Python processes of a core, where a job needs more than 300."""
 _OVERHEAD_MIB, _OVERHEAD_SHARE = 384, 0.1
 """Spark's own, for the JVM."""
@@ -71,4 +71,4 @@ def memory_overhead(job: str, *, cores: int, heap_mib: int) -> str:
         A value for `spark.executor.memoryOverhead`.
     """
     of_jvm = max(_OVERHEAD_MIB, int(heap_mib * _OVERHEAD_SHARE))
-    return f"{of_jvm + cores * PYTHON_MIB.get(job, 300)}m"
+    return f"{of_jvm + cores * _PYTHON_MIB.get(job, 300)}m"

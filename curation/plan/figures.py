@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from curation.config.plan import LEAST, MOST
 from curation.errors import InputError
 
 Origin = Literal["published", "measured", "inferred", "assumed", "yours"]
@@ -21,6 +22,7 @@ class Figure:
         source: where exactly it is from, and what is uncertain about it.
         flag: the flag that sets it, where it has one of its own.
         most: the largest value that makes sense.
+        whole: whether it is a whole number, of 1 at least.
     """
 
     name: str
@@ -29,7 +31,8 @@ class Figure:
     origin: Origin
     source: str
     flag: str | None = None
-    most: float = float("inf")
+    most: float = MOST
+    whole: bool = False
 
 
 Figures = Mapping[str, Figure]
@@ -100,7 +103,7 @@ IMAGES = (
         "inferred",
         f"{_IMG} LAION-5B: 1,000 images/s from 16 cores with 64 connections each; dead links included",
     ),
-    Figure("images_at_once", 64, "a core", "published", "jobs/download.py --threads"),
+    Figure("images_at_once", 64, "a core", "published", "jobs/download.py --threads", whole=True),
     Figure(
         "tls_seconds",
         0.00044,
@@ -119,7 +122,14 @@ CLUSTER = (
         "a gigabit line for all machines together",
         "--network-mbit",
     ),
-    Figure("connections", 10, "at once", "published", "Common Crawl asks for it outside AWS us-east-1"),
+    Figure(
+        "connections",
+        10,
+        "at once",
+        "published",
+        "Common Crawl asks for it outside AWS us-east-1",
+        whole=True,
+    ),
     Figure(
         "connection_mbyte",
         5,
@@ -143,15 +153,13 @@ CLUSTER = (
         "what start, stragglers and waits leave of the cores",
         most=1,
     ),
-    Figure("heap_mbyte", 1500, "MB a core", "assumed", "Spark's JVM; sorts of the de-duplication want it"),
     Figure(
-        "worker_mbyte",
-        300,
+        "heap_mbyte",
+        1500,
         "MB a core",
-        "measured",
-        "Python: 290 to match 500,000 entries (docs/decisions.md), 250 to download (benchmarks/results)",
+        "assumed",
+        "Spark's JVM; sorts of the de-duplication want it; what jobs ask for beside it comes on top",
     ),
-    Figure("decoder_mbyte", 200, "MB a core", "assumed", "the process that decodes images"),
 )
 
 _A100_SAMPLES = {"ViT-B-32": 850, "ViT-B-16": 396, "ViT-L-14": 178, "ViT-H-14": 42}
@@ -185,7 +193,7 @@ def gathered(measured: Iterable[Figure], given: Mapping[str, float], assumed: Se
         assumed: `NAME=VALUE`.
 
     Raises:
-        InputError: there is no figure of that name, or the value is none for it.
+        InputError: there is no figure of that name, the value is none for it, or it is given twice.
     """
     figures = {figure.name: figure for figure in (*CRAWL, *measured, *SIZES, *IMAGES, *CLUSTER)}
     for name, value in given.items():
@@ -196,6 +204,8 @@ def gathered(measured: Iterable[Figure], given: Mapping[str, float], assumed: Se
             raise InputError(
                 f"--assume {text}: give NAME=VALUE, NAME being one of {', '.join(sorted(figures))}"
             )
+        if figures[name].origin == "yours":
+            raise InputError(f"--assume {text}: {figures[name].source} says it already; give one of them")
         try:
             figures[name] = _yours(figures[name], float(number), f"--assume {name}")
         except ValueError:
@@ -204,7 +214,8 @@ def gathered(measured: Iterable[Figure], given: Mapping[str, float], assumed: Se
 
 
 def _yours(figure: Figure, value: float, flag: str) -> Figure:
-    if not 0 < value < float("inf") or value > figure.most:
-        limit = "" if figure.most == float("inf") else f" and at most {figure.most:g}"
-        raise InputError(f"{flag} is {value:g}; it must be a number above 0{limit}")
+    least = 1 if figure.whole else LEAST
+    if not least <= value <= figure.most or (figure.whole and value % 1):
+        whole = "be whole and " if figure.whole else ""
+        raise InputError(f"{flag} is {value:g}; it must {whole}lie between {least:g} and {figure.most:g}")
     return replace(figure, value=value, origin="yours", source=flag)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from curation.config import Plan
+from curation.config.plan import DEFAULT_GPUS, DEFAULT_SAMPLES_SEEN, DEFAULT_T
+from curation.core.sizing import MIB, memory_overhead
 from curation.plan.estimate import (
     CONNECTIONS,
     CORES,
@@ -22,6 +24,8 @@ from curation.plan.kept import kept_share
 from curation.plan.rates import read_rates
 
 MB, KB = 1e6, 1e3
+EXECUTOR_CORES = 8
+"""As docs/recipes have it: what the JVM takes beside its heap is for all of an executor's cores."""
 
 
 def estimate(config: Plan) -> Estimate:
@@ -75,7 +79,7 @@ class _Model:
         candidates = files * v["pairs_per_file"] * v["language_share"]
         pool = min(candidates, self._distinct(files))
         matched = pool * v["matched_share"]
-        share = self.config.keep_share or kept_share(matched, self.config.t)
+        share = self.config.keep_share or kept_share(matched, self.config.t or DEFAULT_T)
         curated = matched * share
         images = curated * v["images_per_pair"]
         return Funnel(
@@ -109,8 +113,12 @@ class _Model:
     def _network(self, size_bytes: float) -> float:
         return size_bytes * 8 / (self.value["network_mbit"] * MB)
 
-    def _memory(self) -> float:
-        return self.value["heap_mbyte"] + self.value["worker_mbyte"]
+    def _memory(self, job: str) -> float:
+        """Heap, and what the job asks for beside it."""
+        heap = self.value["heap_mbyte"]
+        heap_mib = int(EXECUTOR_CORES * heap * MB / MIB)
+        beside = memory_overhead(job, cores=EXECUTOR_CORES, heap_mib=heap_mib)
+        return heap + int(beside.removesuffix("m")) * MIB / MB / EXECUTOR_CORES
 
     def extract(self) -> Step:
         v, files = self.value, self.funnel.files
@@ -136,7 +144,7 @@ class _Model:
             limits=limits,
             scratch_bytes=written,
             network_bytes=size_bytes,
-            memory_mbyte=self._memory(),
+            memory_mbyte=self._memory("extract"),
             by_crawl=True,
         )
 
@@ -154,7 +162,7 @@ class _Model:
             read_bytes=read + shuffled,
             written_bytes=written,
             scratch_bytes=read + shuffled,
-            memory_mbyte=self._memory(),
+            memory_mbyte=self._memory("extract"),
             by_crawl=True,
         )
 
@@ -180,7 +188,7 @@ class _Model:
             limits={CORES: self._cpu(cpu_seconds), DISK: self._disk(read + written)},
             read_bytes=read,
             written_bytes=written,
-            memory_mbyte=self._memory(),
+            memory_mbyte=self._memory(name),
         )
 
     def download(self) -> Step:
@@ -204,15 +212,16 @@ class _Model:
             written_bytes=written,
             scratch_bytes=read,  # the images of each shard, put down before they are fetched
             network_bytes=network,
-            memory_mbyte=self._memory() + v["decoder_mbyte"],
+            memory_mbyte=self._memory("download"),
         )
 
     def train(self) -> Step:
         """GPU time alone: the cores that feed them are not counted."""
-        seconds = self.config.samples_seen / (self.value["gpu_samples"] * self.config.gpus)
+        samples = self.config.samples_seen or DEFAULT_SAMPLES_SEEN
+        seconds = samples / (self.value["gpu_samples"] * (self.config.gpus or DEFAULT_GPUS))
         return Step(
             name="train",
-            work=self.config.samples_seen,
+            work=samples,
             unit="samples",
             cpu_seconds=0.0,
             limits={GPUS: seconds},

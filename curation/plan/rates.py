@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation import io
+from curation.config.plan import LEAST, MOST
 from curation.errors import InputError
 from curation.plan.figures import Figure
 
@@ -59,9 +60,17 @@ def read_rates(path: str | None) -> Rates:
     try:
         told = json.loads(data)
         rates = Rates(**{name: told[name] for name in ("at", "machine", "how", "cpu_seconds")})
-        usable = all(0 < float(rates.cpu_seconds[step]) < float("inf") for step in UNITS)
-    except (ValueError, TypeError, KeyError):
+        usable = _usable(rates)
+    except (ValueError, TypeError, KeyError, RecursionError):
         usable = False
     if not usable:
         raise InputError(f"--rates {path} holds no rates; make it with jobs/plan.py --calibrate {path}")
     return rates
+
+
+def _usable(rates: Rates) -> bool:
+    """Whether words are texts and rates are numbers: the file may have been changed by hand."""
+    numbers = [rates.cpu_seconds[step] for step in UNITS]
+    return all(isinstance(word, str) for word in (rates.at, rates.machine, rates.how)) and all(
+        type(number) in (int, float) and LEAST <= number <= MOST for number in numbers
+    )

@@ -6,9 +6,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from curation.config.plan import DEFAULT_GPUS, DEFAULT_T
 from curation.plan.estimate import CONNECTIONS, Estimate, Step
 from curation.plan.figures import Figure
 from curation.plan.rates import Rates
+from curation.report.inert import inert
 
 _HOUR, _DAY = 3600.0, 86_400.0
 _HOURS_TOLD_AS_DAYS = 72.0
@@ -44,7 +46,7 @@ def tell_rates(measured: tuple[Rates, str]) -> RenderableType:
     for figure in rates.figures():
         table.add_row(figure.name.removesuffix("_seconds"), _plain(figure.value), figure.unit)
     following = f"python jobs/plan.py --crawls 15 --cores 256 --rates {path}"
-    return Group(Text(f"{rates.machine}: {rates.how}"), table, _lines([("next", following)]))
+    return Group(Text(inert(f"{rates.machine}: {rates.how}")), table, _lines([("next", following)]))
 
 
 def _funnel(plan: Estimate) -> Text:
@@ -114,10 +116,9 @@ def _totals(plan: Estimate) -> list[tuple[str, str]]:
         price = config.price_core_hour
         lines.append(("money", f"{plan.money:,.0f} at {price:g} a core-hour, idle cores included"))
     if plan.training is not None:
-        hours = plan.training.seconds * config.gpus / _HOUR
-        lines.append(
-            ("GPUs", f"{config.gpus:,} for {duration(plan.training.seconds)}: {_hours(hours)} GPU-hours")
-        )
+        gpus = config.gpus or DEFAULT_GPUS
+        hours = plan.training.seconds * gpus / _HOUR
+        lines.append(("GPUs", f"{gpus:,} for {duration(plan.training.seconds)}: {_hours(hours)} GPU-hours"))
     return lines
 
 
@@ -129,15 +130,19 @@ def _disk(plan: Estimate) -> str:
 
 
 def _notes(plan: Estimate) -> list[str]:
-    """What would change the plan most."""
+    """What would change the plan most, and what it leaves out."""
     config, notes = plan.config, []
-    extract = plan.steps[0]
-    if extract.bottleneck == CONNECTIONS:
-        busy = min(config.cores, int(plan.figures["connections"].value))
-        notes.append(
-            f"extract reads {busy} files at once, so {busy} cores are all it can use: run it on a machine of "
-            "its own, or in AWS us-east-1 (--in-region)"
-        )
+    if plan.steps[0].bottleneck == CONNECTIONS:
+        busy = int(min(plan.figures["connections"].value, plan.funnel.files))
+        if config.cores > busy:
+            notes.append(
+                f"extract reads {busy} files at once, so {busy} cores are all it can use: run it on a "
+                "machine of its own, or in AWS us-east-1 (--in-region)"
+            )
+    notes.append(
+        "--network-mbit is the line to the world; what the machines' own cards carry is not in it: S3 in "
+        "the region, shuffles, the shared file system"
+    )
     if config.files is not None:
         notes.append(
             "distinct pairs of a part of a crawl are told by Heaps' law; a trial tells better, and its "
@@ -150,14 +155,24 @@ def _next(plan: Estimate) -> list[str]:
     config = plan.config
     crawls = "CC-MAIN-YYYY-WW" if config.crawls in (None, 1) else "CC-MAIN-YYYY-WW…"
     limit = "" if config.files is None else f" --limit {config.files}"
-    place = " --crawl-url s3://commoncrawl/" if config.in_region else ""
-    balance = f"--t {config.t:g}" if config.keep_share is None else f"--target {plan.funnel.curated:.0f}"
+    place = (
+        " --crawl-url s3://commoncrawl/" if config.in_region else _flag(plan, "connections", "connections")
+    )
+    images = f"--image-size {config.image_size}{_flag(plan, 'images_at_once', 'threads')}"
+    t = f"--t {config.t or DEFAULT_T:.15g}"
+    balance = t if config.keep_share is None else f"--target {plan.funnel.curated:.0f}"
     return [
         f"python jobs/extract.py --crawl {crawls}{limit}{place} --languages en --output pool",
         "python jobs/match.py --pool pool --vocabulary metadata/english --output matches",
         f"python jobs/balance.py --matches matches {balance} --output curated",
-        f"python jobs/download.py --curated curated --image-size {config.image_size} --output shards",
+        f"python jobs/download.py --curated curated {images} --output shards",
     ]
+
+
+def _flag(plan: Estimate, name: str, flag: str) -> str:
+    """The flag by which a job does as was planned; none for its own default."""
+    figure = plan.figures.get(name)
+    return f" --{flag} {figure.value:.0f}" if figure and figure.origin == "yours" else ""
 
 
 def _assumptions(plan: Estimate) -> Sequence[RenderableType]:
@@ -166,7 +181,10 @@ def _assumptions(plan: Estimate) -> Sequence[RenderableType]:
     for figure in plan.figures.values():
         source = _origin(figure)
         table.add_row(
-            figure.name, _plain(figure.value), figure.unit, "the same" if source == before else source
+            figure.name,
+            _plain(figure.value),
+            figure.unit,
+            Text("the same" if source == before else inert(source)),
         )
         before = source
     told = plan.config.keep_share is None

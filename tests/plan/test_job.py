@@ -39,7 +39,7 @@ def test_it_says_what_it_rests_on_and_what_to_do_next(said):
 def test_every_figure_can_be_replaced_by_the_name_that_is_shown(said):
     names = re.findall(r"^([a-z_\d]+) +[\d.,e-]+ ", said.split("What this rests on")[1], re.MULTILINE)
     assert len(names) > 25
-    result = run("plan", "--crawls", 15, "--cores", 256, "--assume", *(f"{name}=0.5" for name in names))
+    result = run("plan", "--crawls", 15, "--cores", 256, "--assume", *(f"{name}=1" for name in names))
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("yours: --assume") == len(names)
 
@@ -52,6 +52,12 @@ def test_every_figure_can_be_replaced_by_the_name_that_is_shown(said):
         (("--cores", 4, "--crawls", 1, "--model", "GPT"), "--model"),
         (("--cores", 4, "--crawls", 1, "--assume", "x=1"), "--assume x=1: give NAME=VALUE"),
         (("--cores", 4, "--crawls", 1, "--rates", "nowhere"), "--rates nowhere: No such file"),
+        (
+            ("--cores", 4, "--crawls", "1.5"),
+            "Invalid value for --crawls: '1.5' is no whole number. See --help.",
+        ),
+        (("--cores", "1.5", "--crawls", 1), "Invalid value for --cores: '1.5' is no whole number."),
+        (("--cores", 4, "--files", "9" * 400), "--files is 999"),
         (("--cores", 2, "--calibrate", "/nowhere/rates.json"), "give a file in a folder that exists"),
     ],
 )

@@ -1,6 +1,5 @@
 """The arithmetic of a plan, by hand and by properties."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.config import Plan
+from curation.config.plan import LEAST
+from curation.core.sizing import memory_overhead
 from curation.errors import InputError
+from curation.plan.figures import CLUSTER, CRAWL, IMAGES, SIZES
 from curation.plan.model import estimate
 
 ROUND = (
@@ -40,15 +42,15 @@ ROUND = (
     "disk_mbyte=10",
     "busy=0.5",
     "heap_mbyte=1000",
-    "worker_mbyte=300",
-    "decoder_mbyte=200",
 )
 """Figures that can be reckoned with in the head."""
 
 
 def planned(*assumed, **told):
     told = {"crawls": 2, "cores": 10, "keep_share": 0.2, "expected_yield": 0.5, **told}
-    return estimate(Plan(assume=(*ROUND, *assumed), **told))
+    others = tuple(text.partition("=")[0] + "=" for text in assumed)
+    figures = tuple(text for text in ROUND if not text.startswith(others or "-"))
+    return estimate(Plan(assume=figures + assumed, **told))
 
 
 def step(plan, name):
@@ -162,9 +164,13 @@ def test_totals_by_hand():
     assert planned().money is None
 
 
-def test_memory_is_that_of_the_jvm_and_of_python():
-    plan = planned()
-    assert [step.memory_mbyte for step in plan.steps] == [1300, 1300, 1300, 1300, 1500]
+def test_memory_is_the_heap_and_what_the_jobs_ask_for_beside_it():
+    """Eight cores with 8 GB of heap: a tenth of that for the JVM, and Python for each core."""
+    jobs = ("extract", "extract", "match", "balance", "download")
+    asked = [memory_overhead(job, cores=8, heap_mib=7629) for job in jobs]
+    assert asked[-1] == f"{762 + 8 * 700}m"
+    expected = [1000 + int(mib[:-1]) * 2**20 / 8e6 for mib in asked]
+    assert [step.memory_mbyte for step in planned().steps] == pytest.approx(expected)
 
 
 def test_training_is_planned_when_asked_for():
@@ -304,9 +310,13 @@ def test_only_figures_that_were_used_are_told():
         ("busy", "--assume busy: give NAME=VALUE, NAME being one of balance_seconds, busy, "),
         ("speed=3", "--assume speed=3: give NAME=VALUE"),
         ("busy=much", "--assume busy=much: 'much' is no number"),
-        ("busy=0", "--assume busy is 0; it must be a number above 0 and at most 1"),
+        ("busy=0", "--assume busy is 0; it must lie between 1e-15 and 1$"),
         ("busy=1.5", "--assume busy is 1.5"),
-        ("wat_mbyte=-1", "--assume wat_mbyte is -1; it must be a number above 0$"),
+        ("wat_mbyte=-1", r"--assume wat_mbyte is -1; it must lie between 1e-15 and 1e\+15"),
+        ("connections=0.5", r"--assume connections is 0.5; it must be whole and lie between 1 and 1e\+15"),
+        ("connections=2.5", "--assume connections is 2.5; it must be whole"),
+        ("images_at_once=0", "--assume images_at_once is 0; it must be whole"),
+        ("yield=0.5", "--assume yield=0.5: --yield says it already; give one of them"),
         ("wat_mbyte=nan", "--assume wat_mbyte is nan"),
         ("wat_mbyte=inf", "--assume wat_mbyte is inf"),
         ("gpu_samples=3", "give NAME=VALUE"),
@@ -323,18 +333,23 @@ def test_senseless_figures_are_refused(assumed, words):
     [
         ({"crawls": None}, "give either --crawls N or --files N"),
         ({"files": 3}, "give either --crawls N or --files N"),
-        ({"crawls": 0}, "--crawls is 0; it must be at least 1"),
+        ({"crawls": 0}, r"--crawls is 0; it must lie between 1 and 1e\+15"),
+        ({"crawls": 10**400}, "--crawls is 10+; it must"),
+        ({"keep_share": 0.1, "t": 5.0}, "--keep-share says what is kept, and so does --t; give one of them"),
+        ({"gpus": 5}, "--gpus and --samples-seen are for training; give --model as well"),
+        ({"samples_seen": 1e9}, "give --model as well"),
+        ({"t": 1e-320}, "--t is 1e-320"),
         ({"cores": 0}, "--cores is 0"),
         ({"files": -1, "crawls": None}, "--files is -1"),
-        ({"t": 0.0}, "--t is 0"),
+        ({"t": 0.0, "keep_share": None}, "--t is 0"),
         ({"keep_share": 0.0}, "--keep-share is 0"),
         ({"keep_share": 1.5}, "--keep-share is 1.5"),
         ({"price_core_hour": -1.0}, "--price-core-hour is -1"),
         ({"samples_seen": float("nan")}, "--samples-seen is nan"),
-        ({"gpus": 0}, "--gpus is 0"),
+        ({"gpus": 0, "model": "ViT-B-32"}, "--gpus is 0"),
         ({"image_size": 0}, "--image-size is 0"),
         ({"calibrate": "x"}, "--calibrate RATES.json makes no plan"),
-        ({"expected_yield": 1.5}, "--yield is 1.5; it must be a number above 0 and at most 1"),
+        ({"expected_yield": 1.5}, "--yield is 1.5; it must lie between 1e-15 and 1"),
         ({"network_mbit": 0.0}, "--network-mbit is 0"),
     ],
 )
@@ -343,37 +358,18 @@ def test_senseless_settings_are_refused(told, words):
         planned(**told)
 
 
-def test_rates_of_another_machine(tmp_path):
-    path = tmp_path / "rates.json"
-    per_unit = {"extract": 1.0, "deduplicate": 2.0, "match": 3.0, "balance": 4.0, "download": 5.0}
-    told = {"at": "2026-01-02T00:00:00", "machine": "an abacus", "how": "by hand", "cpu_seconds": per_unit}
-    path.write_text(json.dumps(told))
-    plan = estimate(Plan(crawls=1, cores=1, rates=str(path)))
-    for name, value in per_unit.items():
-        figure = plan.figures[f"{name}_seconds"]
-        assert (figure.value, figure.origin) == (value, "measured")
-        assert figure.source == "an abacus, 2026-01-02; by hand"
-    assert plan.steps[2].cpu_seconds == pytest.approx(3 * plan.funnel.pool)
+def test_no_figure_is_given_twice():
+    with pytest.raises(InputError, match=r"busy=0.6: --assume busy says it already; give one of them"):
+        estimate(Plan(crawls=1, cores=1, assume=("busy=0.5", "busy=0.6")))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"at": 1, "machine": "", "how": "", "cpu_seconds": {}}'])
-def test_files_that_hold_no_rates(text, tmp_path):
-    (tmp_path / "rates.json").write_text(text)
-    with pytest.raises(InputError, match=r"rates.json holds no rates; make it with jobs/plan.py --calibrate"):
-        estimate(Plan(crawls=1, cores=1, rates=str(tmp_path / "rates.json")))
-
-
-def test_rates_that_are_not_there():
-    with pytest.raises(InputError, match="--rates nowhere: No such file"):
-        estimate(Plan(crawls=1, cores=1, rates="nowhere"))
-
-
-def test_a_rate_of_nothing_is_none(tmp_path):
-    per_unit = dict.fromkeys(("extract", "deduplicate", "match", "balance"), 1.0) | {"download": 0}
-    told = {"at": "", "machine": "", "how": "", "cpu_seconds": per_unit}
-    (tmp_path / "rates.json").write_text(json.dumps(told))
-    with pytest.raises(InputError, match="holds no rates"):
-        estimate(Plan(crawls=1, cores=1, rates=str(tmp_path / "rates.json")))
+@pytest.mark.parametrize("largest", [False, True])
+def test_the_smallest_and_the_largest_figures_come_to_a_finite_plan(largest):
+    figures = (*CRAWL, *SIZES, *IMAGES, *CLUSTER)
+    assumed = (f"{one.name}={one.most if largest else max(LEAST, int(one.whole))}" for one in figures)
+    plan = estimate(Plan(crawls=10**15, cores=1, assume=tuple(assumed)))
+    assert 0 < plan.seconds < float("inf")
+    assert 0 < plan.funnel.samples < float("inf")
 
 
 def test_of_equal_limits_the_first_is_named():

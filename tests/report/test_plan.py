@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
@@ -83,7 +85,7 @@ def test_a_plan_is_told_in_100_columns():
         f"disk {size(plan.most_bytes)} at its fullest, {size(plan.kept_bytes)} at the end; "
         f"{size(plan.most_bytes_crawl_by_crawl)} a crawl at a time, with extract --against"
     )
-    assert line(text, "memory") == "memory 2.0 GB a core, JVM and Python together"
+    assert line(text, "memory") == "memory 2.4 GB a core, JVM and Python together"
 
 
 def test_each_step_names_what_holds_it_up():
@@ -112,10 +114,43 @@ def test_what_to_do_next_is_what_was_planned():
     assert "Heaps" not in plain
 
 
+def test_the_jobs_are_given_the_figures_of_the_plan():
+    assumed = ("connections=40", "images_at_once=128")
+    text = printed(tell(estimate(Plan(crawls=1, cores=8, t=1_234_567.5, assume=assumed))), 140)
+    assert "--crawl CC-MAIN-YYYY-WW --connections 40 --languages en" in text
+    assert "--image-size 256 --threads 128 --output shards" in text
+    assert "--t 1234567.5 " in text
+    there = printed(tell(estimate(Plan(crawls=1, cores=8, in_region=True, assume=assumed))), 140)
+    assert "--connections" not in there
+    own = printed(tell(estimate(Plan(crawls=1, cores=8))), 140)
+    assert "--connections" not in own
+    assert "--threads 64" not in own
+
+
 def test_idle_cores_are_told_of():
     waiting = printed(tell(estimate(Plan(crawls=1, cores=256, network_mbit=1e5))))
     assert "extract reads 10 files at once" in waiting
+    two = printed(tell(estimate(Plan(files=2, cores=256, network_mbit=1e5))))
+    assert "extract reads 2 files at once" in two
     assert "extract reads" not in printed(tell(estimate(Plan(crawls=1, cores=256, in_region=True))))
+    busy = estimate(Plan(crawls=1, cores=4, network_mbit=1e5, assume=("connection_mbyte=1",)))
+    assert busy.steps[0].bottleneck == "Common Crawl's connections"
+    assert "extract reads" not in printed(tell(busy))
+
+
+def test_what_the_line_does_not_carry_is_told():
+    told = printed(tell(estimate(Plan(crawls=1, cores=8))), 250)
+    assert "S3 in the region, shuffles, the shared file system" in told
+
+
+def test_words_of_a_file_are_no_markup():
+    machine = "[bold]x[/foo]\n\x1b[31m"
+    rates = replace(read_rates(None), machine=machine)
+    assert "[bold]x[/foo] \ufffd[31m: " in printed(tell_rates((rates, "mine.json")), 250)
+    plan = estimate(Plan(crawls=1, cores=8))
+    figure = replace(plan.figures["match_seconds"], source=machine)
+    told = tell(replace(plan, figures={**plan.figures, "match_seconds": figure}))
+    assert "[bold]x[/foo] \ufffd[31m" in printed(told)
 
 
 def test_rates_are_told():
