@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console, RenderableType
@@ -109,6 +110,7 @@ def _call(job: Callable[..., int], config_class: type[Any]) -> None:
     app.default(job)
     try:
         _refuse_unknown_flags(app)
+        _refuse_fractions(app)
         sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=False))
     except CycloptsError as error:
         _complain(f"{error} See --help.")
@@ -145,6 +147,30 @@ def _refuse_unknown_flags(app: App) -> None:
     for flag in (token.split("=")[0] for token in sys.argv[1:] if token.startswith("--")):
         if flag not in known:
             raise InputError(f"Unknown flag {flag}. See --help.")
+
+
+def _refuse_fractions(app: App) -> None:
+    """Name a number that should be whole: the parser would round it."""
+    arguments = app.assemble_argument_collection()
+    whole = {
+        name
+        for argument in arguments
+        if int in (argument.hint, *get_args(argument.hint))
+        for name in argument.names
+    }
+    flag = ""
+    for word in sys.argv[1:]:
+        if word.startswith("--"):
+            flag, _, word = word.partition("=")
+        if flag in whole and _is_fraction(word):
+            raise InputError(f"{flag} {word}: it must be a whole number. See --help.")
+
+
+def _is_fraction(word: str) -> bool:
+    try:
+        return isfinite(number := float(word)) and not number.is_integer()
+    except ValueError:
+        return False  # the parser says what it is
 
 
 def _run(run: Run, config: Any, master: str | None, tell: Tell) -> int:

@@ -50,6 +50,19 @@ def test_an_unknown_flag(job, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("job", "arguments", "words"),
+    [
+        ("download", ("--shard-size", "1.5"), "--shard-size 1.5: it must be a whole number"),
+        ("plan", ("--crawls=0.5", "--cores", "4"), "--crawls 0.5: it must be a whole number"),
+        ("compare", ("--seeds", "0", "1.5"), "--seeds 1.5: it must be a whole number"),
+        ("balance", ("--seed", "x"), "Invalid value for --seed"),
+    ],
+)
+def test_a_fraction_where_a_whole_number_is_wanted(job, arguments, words):
+    assert_refused(run(job, *arguments), words)
+
+
 def vocabulary(folder: Path, text: str) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "entries.txt").write_text(text)

@@ -1,10 +1,7 @@
 """What `jobs/plan.py` can be told."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
-
-from cyclopts import Parameter, Token
 
 from curation.config.flags import flag
 from curation.errors import InputError
@@ -14,17 +11,6 @@ LEAST, MOST = 1e-15, 1e15
 
 DEFAULT_T, DEFAULT_SAMPLES_SEEN, DEFAULT_GPUS = 20_000.0, 12.8e9, 64
 """What is planned with where nothing else is said."""
-
-
-def _whole(_: object, tokens: Sequence[Token]) -> int:
-    """An integer as it is typed; cyclopts would round."""
-    try:
-        return int(tokens[0].value)
-    except ValueError:
-        raise ValueError(f"{tokens[0].value!r} is no whole number.") from None
-
-
-WHOLE = Parameter(converter=_whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +26,13 @@ class Plan:
     cores: Annotated[
         int,
         flag("Cores of all machines together; with --calibrate, how many of this one's to measure on."),
-        WHOLE,
     ]
     crawls: Annotated[
         int | None,
         flag("Crawls of Common Crawl to read: 15 for CLIP's 400M pairs, 90 for 1B.", default=False),
-        WHOLE,
     ] = None
     files: Annotated[
-        int | None, flag("So many WAT files of one crawl instead: try 100 first.", default=False), WHOLE
+        int | None, flag("So many WAT files of one crawl instead: try 100 first.", default=False)
     ] = None
     network_mbit: Annotated[
         float | None, flag("Mbit/s to the world, of all machines together.", default="1000")
@@ -63,7 +47,7 @@ class Plan:
     keep_share: Annotated[
         float | None, flag("Share of matched pairs that is kept, instead of --t.", default="told by --t")
     ] = None
-    image_size: Annotated[int, flag("Pixels of the shorter side, as of jobs/download.py."), WHOLE] = 256
+    image_size: Annotated[int, flag("Pixels of the shorter side, as of jobs/download.py.")] = 256
     expected_yield: Annotated[
         float | None, flag("Share of images that download.", name="--yield", default="0.77")
     ] = None
@@ -78,9 +62,9 @@ class Plan:
         float | None,
         flag("With --model: samples to train on, repeats included.", default=f"{DEFAULT_SAMPLES_SEEN:g}"),
     ] = None
-    gpus: Annotated[
-        int | None, flag("With --model: GPUs, each like an A100.", default=str(DEFAULT_GPUS)), WHOLE
-    ] = None
+    gpus: Annotated[int | None, flag("With --model: GPUs, each like an A100.", default=str(DEFAULT_GPUS))] = (
+        None
+    )
     rates: Annotated[
         str | None,
         flag("Rates of your machine, as --calibrate wrote them.", default="those of the project's"),

@@ -52,11 +52,6 @@ def test_every_figure_can_be_replaced_by_the_name_that_is_shown(said):
         (("--cores", 4, "--crawls", 1, "--model", "GPT"), "--model"),
         (("--cores", 4, "--crawls", 1, "--assume", "x=1"), "--assume x=1: give NAME=VALUE"),
         (("--cores", 4, "--crawls", 1, "--rates", "nowhere"), "--rates nowhere: No such file"),
-        (
-            ("--cores", 4, "--crawls", "1.5"),
-            "Invalid value for --crawls: '1.5' is no whole number. See --help.",
-        ),
-        (("--cores", "1.5", "--crawls", 1), "Invalid value for --cores: '1.5' is no whole number."),
         (("--cores", 4, "--files", "9" * 400), "--files is 999"),
         (("--cores", 2, "--calibrate", "/nowhere/rates.json"), "give a file in a folder that exists"),
     ],
