@@ -19,7 +19,7 @@ from curation.core.identity import image_id, pair_uid
 from curation.crawl.extract import Reading, read_file
 from curation.crawl.language import Languages
 from curation.crawl.pairs import Rules
-from curation.download.shard import SUCCESS, sample_key, write_shard
+from curation.download.shard import SUCCESS, Shard, sample_key, write_shard
 from curation.schemas import SHARD
 
 MODEL = "ViT-B-32"
@@ -79,7 +79,9 @@ def _shards(folder: Path, count: int) -> Path:
     for number, first in enumerate(range(0, count, SHARD_SIZE)):
         rows = [_row(number, at, *pair) for at, pair in enumerate(pairs[first : first + SHARD_SIZE])]
         table = pa.Table.from_pylist(rows, SHARD)
-        write_shard(folder, number, table, lambda at: pictures[at % len(pictures)], encode_format="jpg")
+        write_shard(
+            folder, Shard(number, table, lambda at: pictures[at % len(pictures)], encode_format="jpg")
+        )
     return folder
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from curation.claim import claim
 from curation.core.identity import image_id, pair_uid
-from curation.download.shard import REMOVED, SUCCESS, is_whole, sample_key, shard_name, write_shard
+from curation.download.shard import REMOVED, SUCCESS, Shard, is_whole, sample_key, shard_name, write_shard
 from curation.record import Identity, RunRecord
 from curation.schemas import DUPLICATES, SHARD
 
@@ -56,11 +56,13 @@ def make_shards(folder: Path, *shards: list[dict], retries: int = 0, encode_form
             table = pa.Table.from_pylist(rows, SCHEMA)
             write_shard(
                 attempt.folder,
-                number,
-                table,
-                lambda at, rows=rows: picture(rows[at]["url"]),
-                encode_format=encode_format,
-                facts={"captions_in_evaluation_sets": {"coco": number}},
+                Shard(
+                    number,
+                    table,
+                    lambda at, rows=rows: picture(rows[at]["url"]),
+                    encode_format=encode_format,
+                    facts={"captions_in_evaluation_sets": {"coco": number}},
+                ),
             )
         keys = [row["key"] for row in shards[0]]
         marked = [[key, "id", keys[0], 0, True] for key in keys[3::3]]

@@ -18,6 +18,7 @@ from curation.download.errors import FetchError
 from curation.download.shard import (
     FAILED_TO_RESIZE,
     SHARD_DIGITS,
+    Shard,
     read_images,
     sample_key,
     seal_shard,
@@ -49,7 +50,7 @@ def _download(folder: str, number: int, output: Path, options: DownloadOptions) 
         _fetch(images, number, Path(scratch), options)
         rows = _complete(pq.read_table(Path(scratch, f"{shard_name(number)}.parquet")), images, keys)
         by_key = dict(read_images(Path(scratch, f"{shard_name(number)}.tar")))
-    seal_shard(output, number, rows, lambda at: by_key[keys[at]], encode_format=options.encode_format)
+    seal_shard(output, Shard(number, rows, lambda at: by_key[keys[at]], options.encode_format))
 
 
 def _fetch(images: pa.Table, number: int, scratch: Path, options: DownloadOptions) -> None:

@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,26 @@ def sample_key(number: int, position: int, shard_size: int) -> str:
     return f"{number:0{SHARD_DIGITS}d}" + (f"{position:0{digits}d}" if digits else "")
 
 
-def write_shard(
-    output: Path,
-    number: int,
-    rows: pa.Table,
-    image: Callable[[int], bytes],
-    *,
-    encode_format: str,
-    facts: Mapping[str, Any] | None = None,
-) -> None:
+@dataclass(frozen=True)
+class Shard:
+    """What a shard is made of.
+
+    Attributes:
+        number: of the shard.
+        rows: `schemas.SHARD`, and columns of the user's own.
+        image: gives the encoded image of a row whose status is `SUCCESS`.
+        encode_format: what images are called in the tar.
+        facts: further statistics.
+    """
+
+    number: int
+    rows: pa.Table
+    image: Callable[[int], bytes]
+    encode_format: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_shard(output: Path, shard: Shard) -> None:
     """Write the tar, the Parquet and the statistics of a shard, and publish them in this order.
 
     Each file appears whole, by a rename. The statistics name the sha256 of the other two, so a shard of which
@@ -65,43 +77,26 @@ def write_shard(
 
     Args:
         output: folder of the shards.
-        number: of the shard.
-        rows: `schemas.SHARD`, and columns of the user's own.
-        image: gives the encoded image of a row whose status is `SUCCESS`.
-        encode_format: what images are called in the tar.
-        facts: further statistics.
+        shard: to be written.
     """
     with tempfile.TemporaryDirectory(prefix="_sealing-", dir=output) as folder:
-        _write_parts(Path(folder), number, rows, image, encode_format, facts or {})
-        _move_parts(Path(folder), output, number)
+        _write_parts(Path(folder), shard)
+        _move_parts(Path(folder), output, shard.number)
 
 
-def seal_shard(
-    output: Path,
-    number: int,
-    rows: pa.Table,
-    image: Callable[[int], bytes],
-    *,
-    encode_format: str,
-    facts: Mapping[str, Any] | None = None,
-) -> None:
+def seal_shard(output: Path, shard: Shard) -> None:
     """Write a shard for `gather`, as one of several tasks that may be at it: the first to end has made it.
 
     Args:
         output: folder that the shards are gathered in.
-        number: see `write_shard`, as for the rest.
-        rows: see there.
-        image: see there.
-        encode_format: see there.
-        facts: see there.
+        shard: to be written.
     """
     (output / _SEALED).mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="_sealing-", dir=output / _SEALED) as folder:
-        draft = Path(folder, shard_name(number))
+        draft, sealed = Path(folder, shard_name(shard.number)), _sealed(output, shard.number)
         draft.mkdir()
-        _write_parts(draft, number, rows, image, encode_format, facts or {})
-        sealed = _sealed(output, number)
-        if not _is_first(draft, sealed) and not is_whole(sealed, number):
+        _write_parts(draft, shard)
+        if not _is_first(draft, sealed) and not is_whole(sealed, shard.number):
             sealed.rename(Path(folder, "torn"))  # by a machine that went down before all was on its disk
             _is_first(draft, sealed)
 
@@ -178,19 +173,12 @@ def _sealed(output: Path, number: int) -> Path:
     return output / _SEALED / shard_name(number)
 
 
-def _write_parts(
-    folder: Path,
-    number: int,
-    rows: pa.Table,
-    image: Callable[[int], bytes],
-    encode_format: str,
-    facts: Mapping[str, Any],
-) -> None:
-    tar, table, statistics = shard_files(folder, number)
-    _write_tar(tar, rows, image, encode_format)
-    pq.write_table(rows, table, compression="zstd")
+def _write_parts(folder: Path, shard: Shard) -> None:
+    tar, table, statistics = shard_files(folder, shard.number)
+    _write_tar(tar, shard)
+    pq.write_table(shard.rows, table, compression="zstd")
     sums = {"tar": _sha256(tar), "parquet": _sha256(table)}
-    told = _statistics(rows) | dict(facts) | {"sha256": sums}
+    told = _statistics(shard.rows) | dict(shard.facts) | {"sha256": sums}
     statistics.write_text(json.dumps(told, indent=4) + "\n")
 
 
@@ -200,13 +188,13 @@ def _move_parts(folder: Path, output: Path, number: int) -> None:
             path.replace(output / path.name)
 
 
-def _write_tar(path: Path, rows: pa.Table, image: Callable[[int], bytes], encode_format: str) -> None:
+def _write_tar(path: Path, shard: Shard) -> None:
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for position, row in enumerate(_in_turn(rows)):
+        for position, row in enumerate(_in_turn(shard.rows)):
             if row["status"] != SUCCESS:
                 continue
             members = {
-                encode_format: image(position),
+                shard.encode_format: shard.image(position),
                 "json": msgspec.json.encode(row),
                 "txt": row["caption"].encode(),
             }

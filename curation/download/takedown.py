@@ -15,6 +15,7 @@ from curation.download.shard import (
     FAILED_TO_DOWNLOAD,
     FAILED_TO_RESIZE,
     REMOVED,
+    Shard,
     is_whole,
     read_images,
     read_statistics,
@@ -153,14 +154,8 @@ def carry_out(output: Path, number: int, plan: pa.Table, *, encode_format: str) 
     try:
         statistics = read_statistics(output, number)
         facts = {name: value for name, value in statistics.items() if name not in _COUNTED}
-        write_shard(
-            output,
-            number,
-            rows,
-            lambda at: _image(images, keys[at]),
-            encode_format=encode_format,
-            facts=facts,
-        )
+        left = Shard(number, rows, lambda at: _image(images, keys[at]), encode_format, facts)
+        write_shard(output, left)
     except (ValueError, LookupError, EOFError, tarfile.TarError) as error:
         raise _damaged(output, number, error) from error
 

@@ -25,6 +25,7 @@ from curation.download.shard import (
     FAILED_TO_RESIZE,
     REMOVED,
     SUCCESS,
+    Shard,
     seal_shard,
     shard_number,
     shard_statistics,
@@ -228,10 +229,8 @@ class _Crew:
 
     def _seal(self, draft: Draft) -> None:
         rows, facts = review(draft.rows(), draft.read, self._orders.evaluation, self._classifier)
-        output = Path(self._orders.output)
-        seal_shard(
-            output, draft.number, rows, draft.read, encode_format=self._options.encode_format, facts=facts
-        )
+        shard = Shard(draft.number, rows, draft.read, self._options.encode_format, facts)
+        seal_shard(Path(self._orders.output), shard)
         draft.close()
 
 

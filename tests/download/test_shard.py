@@ -10,6 +10,7 @@ from curation.download.shard import (
     FAILED_TO_DOWNLOAD,
     REMOVED,
     SUCCESS,
+    Shard,
     gather,
     is_whole,
     read_images,
@@ -53,7 +54,7 @@ STATUSES = [SUCCESS, FAILED_TO_DOWNLOAD, SUCCESS, REMOVED]
 
 @pytest.fixture
 def shard(tmp_path):
-    write_shard(tmp_path, 3, rows(STATUSES), image, encode_format="jpg", facts={"more": 1})
+    write_shard(tmp_path, Shard(3, rows(STATUSES), image, encode_format="jpg", facts={"more": 1}))
     return tmp_path
 
 
@@ -120,21 +121,21 @@ def test_a_shard_is_whole_or_it_is_not(shard, part, how):
 
 
 def test_a_shard_without_a_success(tmp_path):
-    write_shard(tmp_path, 0, rows([FAILED_TO_DOWNLOAD], number=0), image, encode_format="png")
+    write_shard(tmp_path, Shard(0, rows([FAILED_TO_DOWNLOAD], number=0), image, encode_format="png"))
     assert is_whole(tmp_path, 0)
     assert list(read_images(tmp_path / "00000.tar")) == []
 
 
 def test_a_column_of_the_users_own(tmp_path):
     table = rows([SUCCESS]).append_column("nsfw", pa.array([0.25]))
-    write_shard(tmp_path, 3, table, image, encode_format="png")
+    write_shard(tmp_path, Shard(3, table, image, encode_format="png"))
     with tarfile.open(tmp_path / "00003.tar") as tar:
         assert json.load(tar.extractfile("0000300.json"))["nsfw"] == 0.25
         assert tar.extractfile("0000300.png").read() == b"image 0"
 
 
 def seal(output, statuses, number=3):
-    seal_shard(output, number, rows(statuses, number=number), image, encode_format="jpg")
+    seal_shard(output, Shard(number, rows(statuses, number=number), image, encode_format="jpg"))
 
 
 def files(folder):
@@ -177,7 +178,7 @@ def test_a_driver_killed_while_gathering_gathers_the_rest(tmp_path):
 
 
 def test_a_torn_shard_is_replaced_by_one_that_is_sealed(tmp_path):
-    write_shard(tmp_path, 3, rows([FAILED_TO_DOWNLOAD]), image, encode_format="jpg")
+    write_shard(tmp_path, Shard(3, rows([FAILED_TO_DOWNLOAD]), image, encode_format="jpg"))
     (tmp_path / "00003.tar").write_bytes(b"torn")
     assert whole_shard(tmp_path, 3) is None
     seal(tmp_path, STATUSES)

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.download.shard import REMOVED, is_whole, write_shard
+from curation.download.shard import REMOVED, Shard, is_whole, write_shard
 from curation.download.takedown import PLAN, TAKEN_DOWN, Request, carry_out, find, latest_images
 from tests.shards import SCHEMA, image_row
 
@@ -12,7 +12,7 @@ def write(folder, rows, schema=SCHEMA):
     for number, row in enumerate(rows):
         row["key"] = f"0000{number}"
     table = pa.Table.from_pylist(rows, schema)
-    write_shard(folder, 0, table, lambda at: b"image %d" % at, encode_format="png")
+    write_shard(folder, Shard(0, table, lambda at: b"image %d" % at, encode_format="png"))
     return pq.read_table(folder / "00000.parquet")
 
 
@@ -76,7 +76,8 @@ def test_the_last_row_of_each_image_from_the_last_shard_on(tmp_path):
         for at, row in enumerate(rows):
             row["key"] = f"0000{number}{at}"
         write_shard(
-            tmp_path, number, pa.Table.from_pylist(rows, SCHEMA), lambda at: b"image", encode_format="png"
+            tmp_path,
+            Shard(number, pa.Table.from_pylist(rows, SCHEMA), lambda at: b"image", encode_format="png"),
         )
     columns = ["url", "caption"]
     tables = list(latest_images(tmp_path, range(6), columns, again=3))

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.download.shard import FAILED_TO_DOWNLOAD, SUCCESS, write_shard
+from curation.download.shard import FAILED_TO_DOWNLOAD, SUCCESS, Shard, write_shard
 from curation.runs.shards import _decoders, _groups, latest, tally
 from tests.download.test_shard import image, rows
 
@@ -33,7 +33,7 @@ def test_of_an_image_that_was_fetched_again_the_last_row_counts(spark, tmp_path:
         (99_999, [FAILED_TO_DOWNLOAD]),
         (100_000, [SUCCESS]),
     ):
-        write_shard(tmp_path, number, rows(statuses, number=number), image, encode_format="jpg")
+        write_shard(tmp_path, Shard(number, rows(statuses, number=number), image, encode_format="jpg"))
     last = latest(spark, tmp_path, again=True)
     assert {row["key"] for row in last.collect()} == {"10000000", "0000701"}
     counted = tally(last, tmp_path)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from curation.download.shard import SUCCESS, sample_key, write_shard
+from curation.download.shard import SUCCESS, Shard, sample_key, write_shard
 from tests.shards import SCHEMA, image_row
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -51,7 +51,7 @@ def write_images(folder: Path, *shards: Sequence[dict], images: dict[str, bytes]
             return (images or {}).get(url) or photograph(int(url.rsplit("/", 1)[1]))
 
         table = pa.Table.from_pylist(rows, SCHEMA)
-        write_shard(folder, number, table, image, encode_format="jpg")
+        write_shard(folder, Shard(number, table, image, encode_format="jpg"))
     return folder
 
 

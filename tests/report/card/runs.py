@@ -10,7 +10,7 @@ from PIL import Image
 from curation import io
 from curation.claim import claim
 from curation.core.identity import image_id, pair_uid
-from curation.download.shard import SUCCESS, sample_key, write_shard
+from curation.download.shard import SUCCESS, Shard, sample_key, write_shard
 from curation.record import Identity, RunRecord
 from curation.report.datacard import Outcome, datacard
 from curation.schemas import CURATED_COUNTS, DUPLICATES, ENTRIES, MATCH_COUNTS, PROFILE, SHARD, SIZE_CURVE
@@ -183,7 +183,7 @@ def make_shards(folder: Path, *, profiles: bool = True) -> RunRecord:
         for shard in range(2):
             rows = [image_row(shard, position) for position in range(SHARD_SIZE)]
             write_shard(
-                attempt.folder, shard, pa.Table.from_pylist(rows, SHARD), picture, encode_format="jpg"
+                attempt.folder, Shard(shard, pa.Table.from_pylist(rows, SHARD), picture, encode_format="jpg")
             )
         io.write_table(attempt.folder / "duplicates", DUPLICATES.empty_table())
         if profiles:
