@@ -59,7 +59,8 @@ class Reading:
 def read_file(path: str, *, reading: Reading) -> Iterator[pa.RecordBatch]:
     """The pairs of a WAT or WARC file, plain or gzipped, and its ledger.
 
-    Never raises for what is wrong with the file: what was read before is kept, and the ledger tells.
+    Never raises for what is wrong with the file: what was read before is kept, and the ledger tells. What is
+    wrong with the machine (`curation.core.drivers.AccessError`) would be an error of every file after it.
 
     Args:
         path: a local path or a URL that fsspec can open.

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from fsspec.utils import glob_translate
 
-from curation.core.drivers import remedy
+from curation.core.drivers import AccessError, check_access, remedy
 from curation.core.identity import uniform
 from curation.crawl.members import ReadError, describe
 from curation.crawl.patience import patient
@@ -45,16 +45,18 @@ def open_input(path: str, start: int = 0) -> Iterator[BinaryIO]:
 
     Raises:
         ReadError: it could not be opened.
+        AccessError: no URL of its kind can be.
     """
     try:
         local = _is_local(fsspec.core.url_to_fs(path)[0])
         stream = fsspec.open(path, "rb").open() if local else patient(path, start)
         if local and start:
             stream.seek(start)
-    except ReadError:
+    except (ReadError, AccessError):
         raise
     except Exception as error:  # every file system of fsspec has exceptions of its own
-        raise ReadError(remedy(path, error) or describe(error)) from error
+        check_access(path, error)
+        raise ReadError(describe(error)) from error
     with stream:
         yield cast(BinaryIO, stream)
 
@@ -177,8 +179,8 @@ def _paths(crawl: str, kind: str, base_url: str) -> list[str]:
     try:
         with open_input(url) as stream:
             paths = gzip.decompress(stream.read()).decode().split()
-    except (ReadError, OSError, EOFError, ValueError) as error:
-        told = str(error) if isinstance(error, ReadError) else describe(error)
+    except (ReadError, AccessError, OSError, EOFError, ValueError) as error:
+        told = str(error) if isinstance(error, (ReadError, AccessError)) else describe(error)
         raise InputError(f"cannot read the list of files of {crawl} at {url}: {told}") from error
     if not paths:
         raise InputError(f"the list of files of {crawl} at {url} is empty")

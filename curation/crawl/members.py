@@ -13,6 +13,8 @@ from typing import BinaryIO, Protocol
 
 from isal import isal_zlib
 
+from curation.core.drivers import AccessError
+
 READ_BYTES = 1 << 20
 FIRST_FEED_BYTES = 1 << 13
 FEED_BYTES = 1 << 15
@@ -109,6 +111,8 @@ class Window:
             return False
         try:
             piece = self._stream.read(READ_BYTES)
+        except AccessError:
+            raise  # no fault of the file's
         except ReadError as error:
             self._error = error
             return False

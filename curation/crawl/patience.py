@@ -19,7 +19,7 @@ import aiohttp
 import fsspec
 
 from curation import __version__
-from curation.core.drivers import remedy
+from curation.core.drivers import AccessError, check_access
 from curation.core.retry_after import seconds_asked
 from curation.crawl.members import ReadError, describe
 from curation.crawl.s3 import S3Stream
@@ -113,6 +113,7 @@ class PatientStream(io.RawIOBase):
                 self._hang_up()  # whatever it gave before it failed, nobody got
                 self._failures += 1
                 if not _may_pass(error, met=self._met):
+                    check_access(self._path, error)
                     raise
                 if self._failures >= TRIES:
                     raise ReadError(f"{describe(error)} (given up after {TRIES} tries)") from error
@@ -158,13 +159,14 @@ def patient(path: str, start: int = 0) -> PatientStream:
 
     Raises:
         ReadError: it could not be opened.
+        AccessError: no URL of its kind can be.
     """
     try:
         return PatientStream(path, start)
-    except ReadError:
+    except (ReadError, AccessError):
         raise
     except Exception as error:  # every file system of fsspec has exceptions of its own
-        raise ReadError(remedy(path, error) or describe(error)) from error
+        raise ReadError(describe(error)) from error
 
 
 def pause(seconds: float) -> None:

@@ -32,6 +32,7 @@ _REASONS = {
     "InvalidRange": (416, "The requested range is not satisfiable"),
     "NoSuchBucket": (404, "The specified bucket does not exist"),
     "NoSuchKey": (404, "The specified key does not exist."),
+    "ExpiredToken": (400, "The provided token has expired."),
     "SlowDown": (503, "Please reduce your request rate."),
 }
 

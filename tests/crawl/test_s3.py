@@ -16,7 +16,9 @@ from fsspec.config import conf, set_conf_env
 from fsspec.registry import _registry
 
 from curation.config import Extract
+from curation.core.drivers import AccessError
 from curation.crawl import patience
+from curation.crawl.extract import Reading, read_file
 from curation.crawl.files import list_crawl, list_inputs, open_input
 from curation.crawl.members import ReadError
 from curation.crawl.patience import patient
@@ -184,7 +186,7 @@ def test_who_has_no_credentials_is_told(store: Store, monkeypatch: pytest.Monkey
             list_inputs([pattern])
         assert NO_CREDENTIALS in str(caught.value)
         assert "check the path" not in str(caught.value)
-    with pytest.raises(ReadError, match=NO_CREDENTIALS), open_input(path):
+    with pytest.raises(AccessError, match=NO_CREDENTIALS), open_input(path):
         pass
     assert store.asked == []
 
@@ -193,11 +195,21 @@ def test_wrong_credentials(store: Store, monkeypatch: pytest.MonkeyPatch, waits:
     path = store.put("b/x.gz", FILE)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY + "X")
     fresh()
-    with pytest.raises(InputError, match="PermissionError"):
+    refused = r"s3:// refuses the credentials \(InvalidAccessKeyId\): correct or renew them, or use a role"
+    with pytest.raises(InputError, match="PermissionError"):  # a HEAD has no body to tell a code in
         list_inputs([path])
-    with pytest.raises(ReadError, match="PermissionError: The AWS Access Key Id you provided does not exist"):
+    with pytest.raises(AccessError, match=refused):
         patient(path)
     assert waits == []
+
+
+def test_credentials_that_run_out_are_no_fault_of_the_file(store: Store, waits: list[float]) -> None:
+    """Else every file after it would be an error in the ledger, and the pool would lack them."""
+    path = store.put("b/x.warc.wat.gz", gzip.compress(b"WARC/1.0\r\n" * 100))
+    store.faults += [Fault("x", cut=10), Fault("x", "ExpiredToken")]
+    with pytest.raises(AccessError, match=r"\(ExpiredToken\): correct or renew them"):
+        list(read_file(path, reading=Reading()))
+    assert len(waits) == 1  # for the connection that broke
 
 
 def test_a_public_bucket_needs_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +254,7 @@ def test_what_must_be_installed(monkeypatch: pytest.MonkeyPatch, url: str, modul
     with pytest.raises(InputError) as caught:
         list_crawl(["CC-MAIN-2024-51"], kind="wat", limit=None, seed=0, base_url=url)
     assert str(caught.value).endswith(f".paths.gz: {needs}")
-    with pytest.raises(ReadError) as error, open_input(url):
+    with pytest.raises(AccessError) as error, open_input(url):
         pass
     assert str(error.value) == needs
 
