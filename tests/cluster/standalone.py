@@ -83,13 +83,7 @@ class Standalone:
 
     def freeze_worker(self, number: int) -> list[int]:
         """Stop a worker and all that it runs, as if its machine were cut off; gives what `thaw` takes."""
-        process = self.workers[number].pid
-        frozen: list[int] = []
-        while more := [each for each in (process, *descendants(process)) if each not in frozen]:
-            for each in more:
-                send(each, signal.SIGSTOP)
-            frozen += more
-        return frozen
+        return freeze([self.workers[number].pid])
 
     def executors(self, *numbers: int) -> list[int]:
         """The JVMs that run tasks, of all workers or of some."""
@@ -231,6 +225,24 @@ def until(found: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any
 def kill(process: int) -> None:
     """SIGKILL, to a process that may have ended meanwhile."""
     send(process, signal.SIGKILL)
+
+
+def freeze(processes: list[int]) -> list[int]:
+    """Stop processes and all that they have started; gives those, for `thaw`."""
+    frozen: list[int] = []
+    below = processes
+    while more := [each for each in below if each not in frozen]:
+        for each in more:
+            send(each, signal.SIGSTOP)
+        frozen += more
+        below = [each for process in processes for each in descendants(process)]
+    return frozen
+
+
+def thaw(frozen: list[int]) -> None:
+    """Let frozen processes go on."""
+    for process in frozen:
+        send(process, signal.SIGCONT)
 
 
 def send(process: int, what: signal.Signals) -> None:

@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import signal
 from collections.abc import Callable
 
 import pytest
 
 from tests.cluster.conftest import STEPS, WITH_PYTHON, Run, complaints
-from tests.cluster.standalone import descendants, kill, runs, send, until
+from tests.cluster.standalone import descendants, freeze, kill, runs, thaw, until
 
 pytestmark = pytest.mark.timeout(900)
 long, short = pytest.mark.long, pytest.mark.short
@@ -123,11 +122,6 @@ def test_of_two_drivers_on_one_output_the_later_is_refused(begin, step):
     run.check()
 
 
-def thaw(frozen: list[int]) -> None:
-    for process in frozen:
-        send(process, signal.SIGCONT)
-
-
 def freeze_worker(run: Run) -> tuple[int, list[int]]:
     """Cut a worker that is at work off, as when its machine's network fails; gives its number too."""
     executor = busy_executor(run)
@@ -153,6 +147,15 @@ def test_tasks_that_outlive_their_driver_do_no_harm(begin, step):
     run.check()
 
 
+def cut_off(run: Run) -> list[int]:
+    return freeze_worker(run)[1]
+
+
+def stall(run: Run) -> list[int]:
+    """Let a task be slow: its Python stands still. Its executor answers, or the others would wait for it."""
+    return freeze(descendants(busy_executor(run)))
+
+
 _SPECULATION = {
     "speculation": "true",
     "speculation_interval": "100ms",
@@ -170,13 +173,15 @@ _DONE = {"match": "_attempt-*/pairs/_temporary/0/task_*", "download": "_attempt-
 @long
 @pytest.mark.parametrize("step", list(_DONE))
 @pytest.mark.parametrize(
-    ("conf", "words"), [(_SPECULATION, ""), (_SHORT_PATIENCE, "Lost executor")], ids=["slow", "believed-dead"]
+    ("conf", "hold", "words"),
+    [(_SPECULATION, stall, ""), (_SHORT_PATIENCE, cut_off, "Lost executor")],
+    ids=["slow", "believed-dead"],
 )
-def test_of_two_tasks_that_do_the_same_one_counts(begin, conf, words, step):
-    """One is cut off, another one does its work, and then the first one is back."""
+def test_of_two_tasks_that_do_the_same_one_counts(begin, conf, hold, words, step):
+    """One is held up, another one does its work, and then the first one is back."""
     run = begin(step)
     job = run.start_and_reach(**conf)
-    _, frozen = freeze_worker(run)
+    frozen = hold(run)
     # All of it, or what the first one fetches in vain after its pause might be the first of its shard.
     pieces = 1 if step == "match" else len(list((run.material.local / "shards").glob("*.tar")))
     until(lambda: len(list(run.output.glob(_DONE[step]))) >= pieces or _is_gathered(run))
