@@ -40,7 +40,7 @@ DUPLICATE = "duplicate"
 GROUP_FILES = 1000
 """Files that are committed together: what a killed run has to read again at the most."""
 _GROUPS_AT_ONCE = 2
-"""At the least, so that a group's last files leave no core idle; more for thousands of cores."""
+"""So that a group's last files leave no core idle; more for thousands of cores, one for one connection."""
 _ROWS = "rows"
 
 
